@@ -1,0 +1,54 @@
+"""The refusals of the wire: a stable code, a sentence for people, and whether the same request may succeed later."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class ErrorCode(StrEnum):
+    """Why a request was not answered with a pose. PROTOCOL.md explains each."""
+
+    BAD_REQUEST = "bad_request"
+    UNSUPPORTED_VERSION = "unsupported_version"
+    TOO_LARGE = "too_large"
+    LOADING = "loading"
+    BUSY = "busy"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    ENGINE_ERROR = "engine_error"
+    DRAINING = "draining"
+    INTERNAL = "internal"
+
+
+RETRYABLE = frozenset({ErrorCode.LOADING, ErrorCode.BUSY, ErrorCode.ENGINE_ERROR, ErrorCode.DRAINING})
+"""A superseded or expired frame is not worth sending again: send the next one."""
+
+
+class WireError(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The `error` of a refusal.
+
+    Attributes:
+        code: stable; what a program decides by.
+        message: one sentence that names the field, what came and what was expected, where that applies.
+        retryable: the same request may succeed a moment later.
+        protocol: lowest and highest protocol version spoken here; only with `unsupported_version`.
+    """
+
+    code: ErrorCode
+    message: str
+    retryable: bool
+    protocol: tuple[int, int] | None = None
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A request that gets a refusal instead of an answer.
+
+    Attributes:
+        error: what goes on the wire.
+        request_id: the id to echo; None when the request was too broken to have one.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, *, request_id: int | None = None) -> None:
+        super().__init__(message)
+        self.error = WireError(code=code, message=message, retryable=code in RETRYABLE)
+        self.request_id = request_id

@@ -1,0 +1,1 @@
+"""The daemon: see `service` for its life and `cli` for its commands."""
