@@ -30,6 +30,12 @@ def require_length(field: str, value: Sequence[object], low: int, high: int) -> 
         raise ValueError(f"{field}: expected a length of {wanted}, got {len(value)}")
 
 
+def require_one_of(field: str, value: str, words: tuple[str, ...]) -> None:
+    """Accept these words only."""
+    if value not in words:
+        raise ValueError(f"{field}: expected one of {', '.join(words)}, got {value!r}")
+
+
 def require_shape(field: str, value: NDArray[np.generic] | None, *shape: int) -> None:
     """Accept None and an array of exactly this shape."""
     if value is not None and value.shape != shape:

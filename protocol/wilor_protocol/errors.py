@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from wilor_protocol.version import PROTOCOL_VERSION
+
 
 class ErrorCode(StrEnum):
     """Why a request was not answered with a pose. PROTOCOL.md explains each."""
@@ -50,5 +52,6 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
 
     def __init__(self, code: ErrorCode, message: str, *, request_id: int | None = None) -> None:
         super().__init__(message)
-        self.error = WireError(code=code, message=message, retryable=code in RETRYABLE)
+        spoken = (PROTOCOL_VERSION, PROTOCOL_VERSION) if code is ErrorCode.UNSUPPORTED_VERSION else None
+        self.error = WireError(code=code, message=message, retryable=code in RETRYABLE, protocol=spoken)
         self.request_id = request_id

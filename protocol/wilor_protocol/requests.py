@@ -3,12 +3,12 @@
 Every request checks itself, so a client learns of a mistake before it sends, in the words that the daemon would use.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
 from wilor_protocol import limits
-from wilor_protocol.checks import require_between, require_finite, require_length
+from wilor_protocol.checks import require_between, require_finite, require_length, require_one_of
 from wilor_protocol.names import Side
 
 Want = Literal["keypoints", "vertices", "camera", "mano"]
@@ -26,6 +26,7 @@ class EncodedImage(Struct, frozen=True, kw_only=True):
     data: bytes
 
     def __post_init__(self) -> None:
+        require_one_of("codec", self.codec, ("jpeg", "png"))
         require_length("data", self.data, 1, limits.CROP_BYTES)
 
 
@@ -54,6 +55,7 @@ class HandCrop(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(
                 f"crop: expected {limits.CROP_BYTES} bytes (256 x 256 x 3 uint8 RGB), got {len(self.crop)}"
             )
+        require_one_of("side", self.side, get_args(Side))
         require_between("side_score", self.side_score, 0, 1)
         require_between("score", self.score, 0, 1)
         require_between("track", self.track, 0, limits.MAX_INTEGER)
@@ -131,6 +133,8 @@ class EstimateRequest(Request, frozen=True, kw_only=True, tag="estimate"):
         require_between("frame", self.frame, 0, limits.MAX_INTEGER)
         require_between("captured_at_ns", self.captured_at_ns, 0, limits.MAX_TIME_NS)
         require_between("deadline_ms", self.deadline_ms, 0, limits.MAX_DEADLINE_MS)
+        for part in self.want or ():
+            require_one_of("want", part, get_args(Want))
         for side_px in self.image_size or ():
             require_between("image_size", side_px, 1, limits.MAX_IMAGE_SIDE_PX)
         self._check_camera()

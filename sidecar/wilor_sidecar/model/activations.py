@@ -5,7 +5,7 @@ one number at a time, so there both are written as polynomials, which its compil
 faster for GELU and 5 times for softmax, no less exact in float32.
 """
 
-import mlx.core as mx
+from wilor_sidecar.mlx import mx
 
 _LOG2_E = 1.4426950408889634
 

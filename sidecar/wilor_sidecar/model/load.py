@@ -4,13 +4,16 @@ from pathlib import Path
 
 from wilor_sidecar.model.wilor import Wilor
 from wilor_sidecar.weights.folder import load_folder
+from wilor_sidecar.weights.untrained import untrained_model
+
+EMBEDDED = "embedded"
 
 
 def load_model(folder: str | Path) -> Wilor:
     """Load a converted model, check every tensor of it, and evaluate it.
 
     Args:
-        folder: made by `wilor-sidecar convert`; "embedded" for the model that comes with the package.
+        folder: made by `wilor-sidecar convert`; or "embedded": what comes with the package.
 
     Returns:
         The model. Call it from the thread that loaded it.
@@ -18,5 +21,5 @@ def load_model(folder: str | Path) -> Wilor:
     Raises:
         WeightsError: a missing file, or a key, shape, dtype or number that does not belong; it says which.
     """
-    config, weights = load_folder(Path(folder))
+    config, weights = untrained_model() if folder == EMBEDDED else load_folder(Path(folder))
     return Wilor(config, weights)

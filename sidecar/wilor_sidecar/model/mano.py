@@ -6,9 +6,10 @@ skinning. Everything that depends on no input is folded when the hand is made.
 
 from collections.abc import Mapping
 
-import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
+
+from wilor_sidecar.mlx import mx
 
 VERTICES = 778
 ROTATIONS = 16

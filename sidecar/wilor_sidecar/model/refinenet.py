@@ -8,10 +8,10 @@ whole maps are made and sampled.
 
 from collections.abc import Mapping, Sequence
 
-import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from wilor_sidecar.mlx import mx
 from wilor_sidecar.model.vit import PATCH_COLUMNS, PATCH_ROWS, Estimate
 
 MAP_SIZES = (64, 32, 16)
@@ -120,7 +120,7 @@ class Deconvolution:
     def whole(self, grid: mx.array) -> mx.array:
         """(B, H, W, C) to (B, 2H, 2W, outputs)."""
         _, height, width, _ = grid.shape
-        padded = mx.pad(grid, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        padded = mx.pad(grid, [(0, 0), (1, 1), (1, 1), (0, 0)])
         rows = []
         for a in (0, 1):
             columns = []
@@ -151,7 +151,7 @@ def _phase_product(kernel: NDArray[np.float64], a: int, b: int) -> mx.array:
 
 
 def _corner_product(kernel: NDArray[np.float64]) -> mx.array:
-    """(4 C, 4 outputs): input pixels (0..1, 0..1) to output pixels (0..1, 0..1), which read no others inside the map."""
+    """(4 C, 4 outputs): the first 2 x 2 pixels to the same of the larger map, which read no others inside it."""
     channels, outputs = kernel.shape[:2]
     product = np.zeros((2, 2, channels, 2, 2, outputs), np.float32)
     for place in np.ndindex(2, 2):

@@ -1,9 +1,10 @@
 """Rotations as the network writes them (6-D), as MANO uses them (matrices) and as people store them (axis-angle)."""
 
-import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from wilor_sidecar.mlx import mx
 
 
 def matrices_from_6d(x: mx.array) -> mx.array:
@@ -41,5 +42,5 @@ def axis_angles_from_matrices(matrices: NDArray[np.float32]) -> NDArray[np.float
     Returns:
         (..., 3) float32, radians.
     """
-    vectors = Rotation.from_matrix(matrices.reshape(-1, 3, 3).astype(np.float64)).as_rotvec()
-    return vectors.reshape(*matrices.shape[:-2], 3).astype(np.float32)
+    vectors: NDArray[np.float64] = Rotation.from_matrix(matrices.reshape(-1, 3, 3).astype(np.float64)).as_rotvec()
+    return vectors.astype(np.float32).reshape(*matrices.shape[:-2], 3)

@@ -7,9 +7,9 @@ computed only for the tokens that somebody reads.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import mlx.core as mx
 import numpy as np
 
+from wilor_sidecar.mlx import mx
 from wilor_sidecar.model.activations import attention, gelu
 from wilor_sidecar.weights.layout import Sizes
 
@@ -92,9 +92,7 @@ class Block:
 
     def __init__(self, weights: Mapping[str, mx.array], prefix: str, heads: int, dtype: mx.Dtype) -> None:
         typed = {
-            name.removeprefix(prefix): array.astype(dtype)
-            for name, array in weights.items()
-            if name.startswith(prefix)
+            name.removeprefix(prefix): array.astype(dtype) for name, array in weights.items() if name.startswith(prefix)
         }
         self._heads = heads
         self._norm1, self._norm2 = ((typed[f"{norm}.weight"], typed[f"{norm}.bias"]) for norm in ("norm1", "norm2"))
@@ -153,7 +151,7 @@ def _patches(crops_rgb: mx.array) -> mx.array:
     rows, columns = PATCH_ROWS * _PATCH_PX, PATCH_COLUMNS * _PATCH_PX
     pixels = crops_rgb[:, : rows - _PAD_PX, _SIDE_CUT_PX : _SIDE_CUT_PX + columns - _PAD_PX]
     centred = pixels.astype(mx.float32) - mx.array(_MEAN_RGB.astype(np.float32))
-    padded = mx.pad(centred, ((0, 0), (_PAD_PX, 0), (_PAD_PX, 0), (0, 0)))
+    padded = mx.pad(centred, [(0, 0), (_PAD_PX, 0), (_PAD_PX, 0), (0, 0)])
     grid = padded.reshape(-1, PATCH_ROWS, _PATCH_PX, PATCH_COLUMNS, _PATCH_PX, 3)
     return grid.transpose(0, 1, 3, 2, 4, 5).reshape(-1, PATCH_ROWS * PATCH_COLUMNS, _PATCH_PX * _PATCH_PX * 3)
 

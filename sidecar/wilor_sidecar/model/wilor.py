@@ -5,12 +5,11 @@ the public WiLoR-mini checkpoint.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from wilor_sidecar.mlx import mx
 from wilor_sidecar.model.activations import on_gpu
 from wilor_sidecar.model.mano import Mano
 from wilor_sidecar.model.refinenet import RefineNet, map_coordinates
@@ -42,7 +41,7 @@ class Wilor:
         self.config = config
         # A CPU multiplies half-precision numbers some fifty times slower than float32 ones.
         dtype = mx.float16 if config.dtype == "float16" and on_gpu() else mx.float32
-        self._backbone = Backbone(weights, config.sizes, dtype)
+        self._backbone = Backbone(weights, config.network, dtype)
         self._refine_net = RefineNet(weights)
         self._mano = Mano(weights)
         self.faces = self._mano.faces
@@ -74,22 +73,22 @@ class Wilor:
 
     def _run(self, crops_rgb: NDArray[np.uint8]) -> list[mx.array]:
         """The refined hands by the short way, or by the long one where a hand reaches beyond the corner."""
-        *hands, reach, tokens = self._short_way(mx.array(crops_rgb))
-        mx.eval(*hands, reach)
-        if reach.item() > 1:
+        *hands, is_beyond, tokens = self._short_way(mx.array(crops_rgb))
+        mx.eval(*hands, is_beyond)
+        if is_beyond.item():
             hands = self._long_way(tokens)
             mx.eval(*hands)
         return hands
 
     def _by_corner(self, crops_rgb: mx.array) -> list[mx.array]:
-        """Refined hands, how far the first estimate reaches into the maps, and the tokens to start the long way from."""
+        """Refined hands, whether the first estimate reaches beyond the corner, and tokens for the long way."""
         tokens = self._backbone.all_but_last_block(crops_rgb)
         finished = self._backbone.corner_tokens(tokens)
         first = self._backbone.first_estimate(finished)
         points = self._points(first)
         refined = self._refine_net.refine_by_corner(finished[:, QUERIES:], first, points)
-        reach = mx.stack([xy.max() for xy in points]).max()
-        return [*self._hands(refined), reach, tokens]
+        is_beyond = mx.stack([xy.max() for xy in points]).max() > 1
+        return [*self._hands(refined), is_beyond, tokens]
 
     def _by_maps(self, tokens: mx.array) -> list[mx.array]:
         """Refined hands, whatever their reach, from the tokens before the last block."""
@@ -111,9 +110,11 @@ def _rotations(estimate: Estimate) -> mx.array:
     return matrices_from_6d(estimate.pose_6d.reshape(-1, 16, 6))
 
 
-def _compiled_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Fused where launches are what costs. On a CPU the fused kernels for broadcast operands are slower than the parts
-    (see `activations`, which compiles what gains there)."""
+def _compiled_on_gpu(function: Callable[[mx.array], list[mx.array]]) -> Callable[[mx.array], list[mx.array]]:
+    """Fused where launches are what costs.
+
+    On a CPU the fused kernels for broadcast operands are slower than their parts; `activations` compiles what gains.
+    """
     return mx.compile(function) if on_gpu() else function
 
 

@@ -1,0 +1,38 @@
+"""Talk to wilor-sidecar: send hand crops, get 3-D hands, listen to events. Imports no inference code.
+
+with HandClient() as client:
+    crop = make_crop(image_rgb, (x1, y1, x2, y2), "right")
+    reply = client.estimate(crop.pixels, "right", box=crop.box, image_size=(width, height))
+    print(reply.hands[0].keypoints)
+"""
+
+from wilor_client.client import HandClient, hand_crop
+from wilor_client.crop import Crop, make_crop
+from wilor_client.errors import BadReplyError, HandClientError, NoReplyError, RefusedError
+from wilor_client.events import HandEvents
+from wilor_protocol.errors import ErrorCode
+from wilor_protocol.events import HandsEvent
+from wilor_protocol.hands import Hand, Mano
+from wilor_protocol.names import JOINT_NAMES, Side
+from wilor_protocol.replies import EstimateReply
+from wilor_protocol.requests import HandCrop
+
+__all__ = [
+    "JOINT_NAMES",
+    "BadReplyError",
+    "Crop",
+    "ErrorCode",
+    "EstimateReply",
+    "Hand",
+    "HandClient",
+    "HandClientError",
+    "HandCrop",
+    "HandEvents",
+    "HandsEvent",
+    "Mano",
+    "NoReplyError",
+    "RefusedError",
+    "Side",
+    "hand_crop",
+    "make_crop",
+]

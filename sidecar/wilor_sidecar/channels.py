@@ -1,0 +1,117 @@
+"""The daemon's two sockets: requests come in and replies go out by one, events go out by the other.
+
+They move bytes and know ZeroMQ; what the bytes mean is not theirs. Every send and receive is non-blocking.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import zmq
+
+from wilor_protocol.limits import MAX_FRAME_BYTES, MAX_SOURCE_LENGTH
+from wilor_sidecar.jobs import Route
+
+_LINGER_MS = 200
+_HANDSHAKE_MS = 5000
+_MAX_FRAMES = 8
+_EVENTS_KEPT_PER_SUBSCRIBER = 64
+_LONGEST_TOPIC = MAX_SOURCE_LENGTH * 4 + 16
+_MOST_TOPICS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message from a client.
+
+    Attributes:
+        route: where the reply must go.
+        body: its one body frame; None when it did not have exactly one.
+    """
+
+    route: Route
+    body: bytes | None
+
+
+class RequestChannel:
+    """A ROUTER in the place of a REP socket: it can answer out of order, and collect before it answers."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        self.socket.bind(address)
+
+    def waiting(self, most: int) -> Iterator[Letter]:
+        """The letters that have arrived, at most so many."""
+        for _ in range(most):
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            letter = _letter(frames)
+            if letter is not None:
+                yield letter
+
+    def reply(self, route: Route, body: bytes) -> None:
+        """Send a reply. To a client that has gone it is dropped; to one that does not read, too."""
+        self.socket.send_multipart([*route, body], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Close the socket; replies on their way get a moment."""
+        self.socket.close()
+
+
+def _letter(frames: list[bytes]) -> Letter | None:
+    """Part the frames at the first empty one. Without one nobody could match a reply: the message is dropped."""
+    try:
+        end = frames.index(b"", 1) + 1
+    except ValueError:
+        return None
+    bodies = frames[end:]
+    body = bodies[0] if len(bodies) == 1 and len(frames) <= _MAX_FRAMES else None
+    return Letter(tuple(frames[:end][:_MAX_FRAMES]), body)
+
+
+class EventChannel:
+    """An XPUB: it publishes without ever waiting, and sees who subscribes to what.
+
+    Attributes:
+        topics: that somebody subscribes to, as the bytes that events must start with.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+        self.socket = context.socket(zmq.XPUB)
+        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        self.socket.setsockopt(zmq.SNDHWM, _EVENTS_KEPT_PER_SUBSCRIBER)
+        self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, not only of a topic's first
+        self.socket.bind(address)
+        self.topics: set[bytes] = set()
+
+    def new_subscriptions(self, most: int) -> Iterator[bytes]:
+        """The topics that were subscribed to since the last call, at most so many; keeps `topics` up to date."""
+        for _ in range(most):
+            try:
+                message = self.socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            kind, topic = message[:1], message[1:]
+            if kind == b"\1" and len(topic) <= _LONGEST_TOPIC and len(self.topics) < _MOST_TOPICS:
+                self.topics.add(topic)
+                yield topic
+            elif kind == b"\0":
+                self.topics.discard(topic)
+
+    def has_subscriber(self, topic: bytes) -> bool:
+        """Whether somebody would get an event that starts like this."""
+        return any(topic.startswith(prefix) for prefix in self.topics)
+
+    def publish(self, frame: bytes) -> None:
+        """Send an event to whoever keeps up; the others lose it."""
+        self.socket.send(frame, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Close the socket; events on their way get a moment."""
+        self.socket.close()

@@ -1,0 +1,61 @@
+"""`wilor-sidecar serve`: the daemon, in the foreground. A supervisor puts it where it belongs."""
+
+import argparse
+import logging
+import os
+import sys
+
+from wilor_sidecar.cli.commands import SubParsers, add_command
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.config import Config, ConfigError
+from wilor_sidecar.engine import Network
+from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
+from wilor_sidecar.service import EngineStuckError, Service
+
+
+def add_parser(commands: SubParsers) -> None:
+    """Declare the command."""
+    parser = add_command(commands, "serve", run, "Serve hand poses until told to stop.")
+    Config.add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Live one life of the daemon."""
+    os.umask(0o077)
+    try:
+        config = Config.resolve(arguments, os.environ)
+        directory = RunDirectory.take(config.run_directory)
+    except AlreadyRunningError as error:
+        raise CommandError(str(error), Exit.TEMPORARY) from error
+    except (ConfigError, RunDirectoryError) as error:
+        raise CommandError(str(error), Exit.CONFIG) from error
+    _log_to_stderr(config.log_level)
+    _prepare_mlx(directory)
+    try:
+        Service(directory, lambda: _load(config.model)).run()
+    except EngineStuckError as error:
+        sys.stderr.write(f"wilor-sidecar: {error}\n")
+        sys.stderr.flush()
+        os._exit(Exit.ENGINE)  # a normal end would wait for the thread that is stuck
+    return Exit.OK
+
+
+def _load(model: str) -> Network:
+    from wilor_sidecar.serving import ServedModel  # noqa: PLC0415 - imports MLX, which belongs to the engine's thread
+
+    return ServedModel(model)
+
+
+def _prepare_mlx(directory: RunDirectory) -> None:
+    """Settings that MLX and its BLAS read once, when they are loaded."""
+    # MLX loads compiled kernels from the temporary directory without asking whose they are.
+    os.environ["TMPDIR"] = str(directory.path)
+    # OpenMP's threads otherwise spin after each product, on the cores that the sockets need.
+    os.environ.setdefault("KMP_BLOCKTIME", "1")
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

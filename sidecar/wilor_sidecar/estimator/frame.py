@@ -1,0 +1,60 @@
+"""A request together with its pixels, and how the pixels are read out of it."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wilor_protocol.limits import CROP_SIDE_PX
+from wilor_protocol.requests import EncodedImage, EstimateRequest, HandCrop
+
+_SHAPE = (CROP_SIDE_PX, CROP_SIDE_PX, 3)
+
+
+class BadImageError(ValueError):
+    """A compressed crop that is not what it says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A request and its pixels.
+
+    Attributes:
+        request: as it came.
+        crops_rgb: (hands, 256, 256, 3) uint8, as they came.
+    """
+
+    request: EstimateRequest
+    crops_rgb: NDArray[np.uint8]
+
+    @classmethod
+    def of_request(cls, request: EstimateRequest) -> "Frame":
+        """Read the pixels of every hand.
+
+        Raises:
+            BadImageError: a compressed crop cannot be read or has another size; names the field.
+        """
+        crops = [_pixels(hand, f"hands[{index}].crop") for index, hand in enumerate(request.hands)]
+        return cls(request, np.stack(crops))
+
+
+def _pixels(hand: HandCrop, field: str) -> NDArray[np.uint8]:
+    if isinstance(hand.crop, EncodedImage):
+        return _decompressed(hand.crop, field)
+    return np.frombuffer(hand.crop, np.uint8).reshape(_SHAPE)
+
+
+def _decompressed(image: EncodedImage, field: str) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(image.data), formats=[image.codec]) as opened:
+            size = opened.size  # from its header: no pixel is unpacked before it is known
+            pixels = np.asarray(opened.convert("RGB")) if size == _SHAPE[:2] else None
+    except UnidentifiedImageError as error:
+        raise BadImageError(f"{field}: expected a {image.codec} file, got something else") from error
+    except Exception as error:  # whatever a decoder finds wrong with hostile bytes
+        raise BadImageError(f"{field}: the {image.codec} file cannot be read: {error}") from error
+    if pixels is None:
+        raise BadImageError(f"{field}: expected 256 x 256 pixels, got {size[0]} x {size[1]}")
+    return pixels

@@ -1,0 +1,51 @@
+"""What the daemon counts and times, for `status`."""
+
+from collections import Counter, deque
+
+import numpy as np
+
+from wilor_protocol.errors import ErrorCode
+from wilor_protocol.replies import Percentiles, Timing
+from wilor_protocol.requests import AnyRequest
+
+_WINDOW = 1024
+
+
+class Metrics:
+    """Counters since the start, and the last thousand times of each stage.
+
+    Attributes:
+        counters: `requests_<op>`, `answered`, `refused_<code>`, `batches` and `crops`.
+    """
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self._stages = {stage: deque[float](maxlen=_WINDOW) for stage in ("queue", "model", "total")}
+
+    def count_request(self, request: AnyRequest) -> None:
+        """Count a request that could be read."""
+        self.counters[f"requests_{request.__struct_config__.tag}"] += 1
+
+    def count_batch(self, crops: int) -> None:
+        """Count a batch that goes to the network."""
+        self.counters["batches"] += 1
+        self.counters["crops"] += crops
+
+    def count_refusal(self, code: ErrorCode) -> None:
+        """Count a request that got no answer."""
+        self.counters[f"refused_{code}"] += 1
+
+    def count_answer(self, timing: Timing) -> None:
+        """Count a request that got its hands."""
+        self.counters["answered"] += 1
+        for stage, value in (("queue", timing.queue_ms), ("model", timing.model_ms), ("total", timing.total_ms)):
+            self._stages[stage].append(value)
+
+    def latency_ms(self) -> dict[str, Percentiles]:
+        """Percentiles of each stage that has been timed at all."""
+        return {stage: _percentiles(values) for stage, values in self._stages.items() if values}
+
+
+def _percentiles(values: deque[float]) -> Percentiles:
+    p50, p95, p99 = (round(float(value), 3) for value in np.percentile(values, (50, 95, 99)))
+    return Percentiles(p50=p50, p95=p95, p99=p99, count=len(values))

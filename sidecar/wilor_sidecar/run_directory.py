@@ -1,0 +1,116 @@
+"""The private directory that holds the daemon's sockets, and the lock that makes it one daemon's.
+
+File permissions are the daemon's authentication: whoever may enter the directory may connect. And libzmq's bind
+silently takes an endpoint away from whoever had it, so the lock comes first.
+"""
+
+import fcntl
+import os
+import stat
+import sys
+from pathlib import Path
+
+from wilor_protocol.address import events_address, requests_address, socket_path_excess
+
+_PRIVATE = 0o700
+
+
+class RunDirectoryError(Exception):
+    """The directory cannot be used; the text says why and what would help."""
+
+
+class AlreadyRunningError(RunDirectoryError):
+    """Another daemon holds the directory."""
+
+
+class RunDirectory:
+    """A private directory, held by this process from `take` to `release`.
+
+    Attributes:
+        path: of the directory.
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def take(cls, path: Path) -> "RunDirectory":
+        """Make the directory if need be, check that it is private, and lock it.
+
+        Raises:
+            RunDirectoryError: its path is too long for a socket, it belongs to somebody else, is open to others, is a
+                symbolic link, or something other than a socket stands where a socket must go.
+            AlreadyRunningError: another process holds it.
+        """
+        path = path.absolute()
+        _check_length(path)
+        _make_private(path)
+        for address in (requests_address(path), events_address(path)):
+            _check_free(Path(address.removeprefix("ipc://")))
+        return cls(path, _locked(path / "daemon.lock"))
+
+    @property
+    def requests_address(self) -> str:
+        """Where requests are answered."""
+        return requests_address(self.path)
+
+    @property
+    def events_address(self) -> str:
+        """Where events are published."""
+        return events_address(self.path)
+
+    def release(self) -> None:
+        """Remove the sockets and let the lock go. The lock's file stays: removing it could free a successor's."""
+        for address in (self.requests_address, self.events_address):
+            Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _check_length(path: Path) -> None:
+    excess = socket_path_excess(path, sys.platform)
+    if excess > 0:
+        raise RunDirectoryError(
+            f"run directory {path}: {excess} bytes too long for a socket's path; choose a shorter one"
+        )
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=_PRIVATE, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise RunDirectoryError(f"run directory {path}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise RunDirectoryError(f"run directory {path}: is not a directory (a link is refused too)")
+    if found.st_uid != os.getuid():
+        raise RunDirectoryError(f"run directory {path}: belongs to user {found.st_uid}, not to {os.getuid()}")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise RunDirectoryError(f"run directory {path}: is open to others (mode {mode:o}); chmod 700 it")
+
+
+def _check_free(socket_path: Path) -> None:
+    try:
+        found = socket_path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise RunDirectoryError(f"{socket_path}: something that is no socket stands there; remove it")
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        # The kernel drops a flock when its holder dies, however it dies.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise AlreadyRunningError(
+            f"{path.parent}: a daemon (pid {holder or 'unknown'}) is already running there"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
