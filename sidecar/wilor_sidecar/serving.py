@@ -30,9 +30,9 @@ class ServedModel:
         Raises:
             WeightsError: the folder is not a sound model.
         """
-        self._model: Wilor = load_model(source)
-        config = self._model.config
-        self.faces: Int32Array = self._model.faces
+        self.model: Wilor = load_model(source)
+        config = self.model.config
+        self.faces: Int32Array = self.model.faces
         self.info = ModelInfo(
             name=config.name,
             trained=config.trained,
@@ -52,11 +52,11 @@ class ServedModel:
 
     def __call__(self, crops_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """See `Wilor.__call__`."""
-        return self._model(crops_rgb)
+        return self.model(crops_rgb)
 
     def warm_up(self, batch: int) -> None:
         """See `Wilor.warm_up`."""
-        self._model.warm_up(batch)
+        self.model.warm_up(batch)
 
     def memory(self) -> Memory:
         """What MLX and the process use now."""
@@ -70,7 +70,7 @@ class ServedModel:
 
     def close(self) -> None:
         """Free this thread's streams: a thread that ends without it can crash the process at exit."""
-        del self._model
+        del self.model
         mx.clear_streams()
 
 

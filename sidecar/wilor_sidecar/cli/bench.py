@@ -1,7 +1,91 @@
-"""stub"""
+"""`wilor-sidecar bench`: how fast the network is, and how much the daemon adds."""
 
-from wilor_sidecar.cli.commands import SubParsers
+import argparse
+import sys
+from pathlib import Path
+
+from wilor_sidecar.bench.full_size import full_size_folder
+from wilor_sidecar.bench.round_trip import measure_throughput, time_round_trips
+from wilor_sidecar.bench.samples import HEADER
+from wilor_sidecar.cli.commands import SubParsers, add_command
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
+from wilor_sidecar.weights.errors import WeightsError
+
+_THROUGHPUT_S = 5.0
+_LOAD_S = 600
 
 
 def add_parser(commands: SubParsers) -> None:
-    """Declare."""
+    """Declare the command."""
+    parser = add_command(commands, "bench", run, "Measure the network, its peers where installed, and the daemon.")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", default="embedded", help="see `serve --model` (default: embedded)")
+    which.add_argument(
+        "--full-size", action="store_true", help="WiLoR's size with random weights: 2.5 GB, made here the first time"
+    )
+    parser.add_argument("--runs", type=int, default=50, metavar="N", help="times of each thing (default: 50)")
+    parser.add_argument("--batches", type=_batches, default=(1, 2, 4, 8), metavar="B,B", help="(default: 1,2,4,8)")
+    parser.add_argument("--only", choices=("network", "daemon"), help="one part (default: both)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    try:
+        model = str(full_size_folder()) if arguments.full_size else arguments.model
+        if arguments.only != "daemon":
+            _bench_network(model, arguments.runs, arguments.batches)
+        if arguments.only != "network":
+            _bench_daemon(model, arguments.runs)
+    except (WeightsError, DaemonDiedError) as error:
+        raise CommandError(str(error)) from error
+    return Exit.OK
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    try:
+        batches = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        batches = ()
+    if not batches or not all(1 <= batch <= 8 for batch in batches):
+        raise argparse.ArgumentTypeError(f"expected numbers from 1 to 8, got {text!r}")
+    return batches
+
+
+def _bench_network(model: str, runs: int, batches: tuple[int, ...]) -> None:
+    # These import MLX, which is slow to load and which no other command needs in this process.
+    from wilor_sidecar.bench.network import time_network  # noqa: PLC0415
+    from wilor_sidecar.bench.peers import can_compare, compare  # noqa: PLC0415
+    from wilor_sidecar.serving import ServedModel  # noqa: PLC0415
+
+    served = ServedModel(model)
+    device = served.device
+    blas = device.blas or "its own BLAS"
+    _say(f"{served.info.name}, {served.info.width} x {served.info.depth}, {served.info.dtype}")
+    _say(f"on {device.name} with {blas}, {device.gflops:.0f} GFLOP/s, mlx {device.mlx}")
+    _say(HEADER)
+    for samples in time_network(served.model, runs, batches):
+        _say(samples.line())
+    if can_compare(served.model):
+        for line in compare(served.model, Path(model), runs).lines():
+            _say(line)
+
+
+def _bench_daemon(model: str, runs: int) -> None:
+    with DaemonProcess(model) as daemon:
+        status = daemon.wait_until("ready", "degraded", timeout_s=_LOAD_S)
+        if not status.ready:
+            raise CommandError(f"the daemon is {status.state}: {status.reason}")
+        _say(HEADER)
+        for samples in time_round_trips(daemon, runs):
+            _say(samples.line())
+        for clients in (1, 4):
+            rate = measure_throughput(daemon, clients=clients, seconds=_THROUGHPUT_S)
+            _say(f"throughput, {clients} client{'s' * (clients > 1)}, 1 crop each: {rate:.1f} crops/s")
+        daemon.stop()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

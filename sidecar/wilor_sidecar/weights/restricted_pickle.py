@@ -128,8 +128,7 @@ def load(
         raise WeightsError(f"{file}: {error}") from error
     except Exception as error:
         # pickle documents that a bad stream may raise anything; whatever it was, this file cannot be read.
-        reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
-        raise WeightsError(f"{file}: not a readable pickle ({type(error).__name__}: {reason})") from error
+        raise WeightsError(f"{file}: not a readable pickle ({type(error).__name__}: {str(error)[:200]})") from error
 
 
 def describe(value: object) -> str:
@@ -169,9 +168,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _opaque_class(module: str, name: str) -> type[Opaque]:
-    full_name = f"{module}.{name}"[:200]
-    printable = full_name.encode("ascii", "backslashreplace").decode()
-    members = {"__slots__": (), "class_name": printable.replace("\n", " ")}
+    members = {"__slots__": (), "class_name": f"{module}.{name}"[:200]}
     return cast(type[Opaque], _SealedType("Opaque", (Opaque,), members))
 
 

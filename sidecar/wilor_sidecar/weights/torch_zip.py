@@ -156,7 +156,8 @@ def _tensor(name: str, value: object, storages: _Storages) -> Array:
     _check_view(name, elements.size, offset, sizes, strides)
     if 0 in sizes:  # nothing to look at, and numpy would still want the strides to make sense
         return np.empty(sizes, widen(elements[:0], kind).dtype)
-    byte_strides = [stride * elements.itemsize for stride in strides]
+    # The stride of a size of one is never taken, and may be anything.
+    byte_strides = [stride * elements.itemsize if size > 1 else 0 for size, stride in zip(sizes, strides, strict=True)]
     view = np.lib.stride_tricks.as_strided(elements[offset:], sizes, byte_strides, writeable=False)
     return widen(view, kind)
 
@@ -165,14 +166,13 @@ def _check_view(name: str, available: int, offset: int, sizes: tuple[object, ...
     """Refuse a view that leaves its storage, which numpy would not notice. Python's whole numbers do not overflow."""
     if len(sizes) != len(strides) or len(sizes) > MAX_DIMENSIONS:
         raise _EntryError(f"{name} has {len(sizes)} sizes and {len(strides)} strides")
-    last, count, widest = offset, 1, 0
+    last, extent = offset, 1
     for size, stride in zip(sizes, strides, strict=True):
         if type(size) is not int or type(stride) is not int or size < 0 or stride < 0:
             raise _EntryError(f"{name} has a size or stride that is not a whole number from 0 up")
         last += (size - 1) * stride
-        count *= size
-        widest = max(widest, size)
-    if max(count, widest) > max(available, MAX_EXPANDED):
-        raise _EntryError(f"{name} has {count} elements, its storage {available}")
-    if offset < 0 or (count > 0 and last >= available):
+        extent *= max(size, 1)  # empty tensors too: numpy refuses to make one whose other sizes are enormous
+    if extent > max(available, MAX_EXPANDED):
+        raise _EntryError(f"{name} has {extent} elements, its storage {available}")
+    if offset < 0 or (0 not in sizes and last >= available):
         raise _EntryError(f"{name} reaches from element {offset} to {last} of a storage of {available}")

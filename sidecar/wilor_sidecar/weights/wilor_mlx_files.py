@@ -70,6 +70,28 @@ def canonical(tensors: Mapping[str, Array], width: int, depth: int) -> dict[str,
     return {name: _upstream_axes(name, array) for name, array in renamed.items()}
 
 
+def as_published(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The reverse of `canonical`, for comparisons with wilor-mlx itself.
+
+    Args:
+        tensors: canonical ones, float32.
+
+    Returns:
+        The network's tensors as in a published file, and the arrays of a `mano.npz`; all C-contiguous.
+    """
+    names = {upstream: own for own, upstream in _RENAMED_LAYERS.items()}
+    network = {name: np.array(numbers, np.float32).reshape(1, 1, 1, 3) for name, numbers in _IMAGENET.items()}
+    hand = {}
+    for name, array in tensors.items():
+        if name.startswith("mano."):
+            hand[name.removeprefix("mano.").replace("faces_tensor", "faces")] = array
+            continue
+        layer, _, parameter = name.rpartition(".")
+        axes = np.argsort(_AXES[name]) if name in _AXES else range(array.ndim)
+        network[f"{names.get(layer, layer)}.{parameter}"] = np.ascontiguousarray(array.transpose(axes))
+    return network, hand
+
+
 def dequantise(packed: Array, scales: Array, biases: Array, inputs: int) -> Array:
     """Unpack MLX's affine quantisation: weight = scale * q + bias, each of a group of neighbouring inputs.
 
