@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from wilor_protocol.address import events_address, requests_address, socket_path_excess
-
-_PRIVATE = 0o700
+from wilor_sidecar.private_directory import NotPrivateError, make_private
 
 
 class RunDirectoryError(Exception):
@@ -45,7 +44,10 @@ class RunDirectory:
         """
         path = path.absolute()
         _check_length(path)
-        _make_private(path)
+        try:
+            make_private(path)
+        except NotPrivateError as error:
+            raise RunDirectoryError(f"run directory {error}") from error
         for address in (requests_address(path), events_address(path)):
             _check_free(Path(address.removeprefix("ipc://")))
         return cls(path, _locked(path / "daemon.lock"))
@@ -73,22 +75,6 @@ def _check_length(path: Path) -> None:
         raise RunDirectoryError(
             f"run directory {path}: {excess} bytes too long for a socket's path; choose a shorter one"
         )
-
-
-def _make_private(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=_PRIVATE, exist_ok=True)
-        found = path.lstat()
-    except OSError as error:
-        raise RunDirectoryError(f"run directory {path}: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise RunDirectoryError(f"run directory {path}: is not a directory (a link is refused too)")
-    if found.st_uid != os.getuid():
-        raise RunDirectoryError(f"run directory {path}: belongs to user {found.st_uid}, not to {os.getuid()}")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
-        raise RunDirectoryError(f"run directory {path}: is open to others (mode {mode:o}); chmod 700 it")
 
 
 def _check_free(socket_path: Path) -> None:

@@ -1,9 +1,9 @@
 """A network of WiLoR's size with random weights, for those who want to know the speed and have no licence."""
 
-import os
 import tempfile
 from pathlib import Path
 
+from wilor_sidecar.mlx_settings import cache_directory
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
@@ -17,7 +17,7 @@ def full_size_folder() -> Path:
     Raises:
         WeightsError: it cannot be written.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wilor-sidecar"
+    cache = cache_directory()
     folder = cache / f"seeded-{SEED}-{_WIDTH}x{_DEPTH}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
+from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
 
 _THROUGHPUT_S = 5.0
@@ -54,6 +55,7 @@ def _batches(text: str) -> tuple[int, ...]:
 
 
 def _bench_network(model: str, runs: int, batches: tuple[int, ...]) -> None:
+    settle_mlx()
     # These import MLX, which is slow to load and which no other command needs in this process.
     from wilor_sidecar.bench.network import time_network  # noqa: PLC0415
     from wilor_sidecar.bench.peers import can_compare, compare  # noqa: PLC0415

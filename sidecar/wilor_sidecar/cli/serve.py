@@ -10,6 +10,7 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import Config, ConfigError
 from wilor_sidecar.engine import Network
+from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
 from wilor_sidecar.service import EngineStuckError, Service
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, RunDirectoryError) as error:
         raise CommandError(str(error), Exit.CONFIG) from error
     _log_to_stderr(config.log_level)
-    _prepare_mlx(directory)
+    settle_mlx()
     try:
         Service(directory, lambda: _load(config.model)).run()
     except EngineStuckError as error:
@@ -45,14 +46,6 @@ def _load(model: str) -> Network:
     from wilor_sidecar.serving import ServedModel  # noqa: PLC0415 - imports MLX, which belongs to the engine's thread
 
     return ServedModel(model)
-
-
-def _prepare_mlx(directory: RunDirectory) -> None:
-    """Settings that MLX and its BLAS read once, when they are loaded."""
-    # MLX loads compiled kernels from the temporary directory without asking whose they are.
-    os.environ["TMPDIR"] = str(directory.path)
-    # OpenMP's threads otherwise spin after each product, on the cores that the sockets need.
-    os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 
 def _log_to_stderr(level: str) -> None:

@@ -52,7 +52,7 @@ class RefineNet:
         coarse = mx.addmm(self._first[1], corner, self._first[0])
         fine = self._fine_2.corner(self._fine_1.corner(coarse))
         maps = (fine, self._medium.corner(coarse), coarse)
-        features = [_sample_corner(feature, xy).max(axis=1) for feature, xy in zip(maps, points, strict=True)]
+        features = [sample_corner(feature, xy).max(axis=1) for feature, xy in zip(maps, points, strict=True)]
         return self._moved(first, features)
 
     def refine_by_maps(self, patches: mx.array, first: Estimate, points: Sequence[mx.array]) -> Estimate:
@@ -61,7 +61,7 @@ class RefineNet:
         coarse = mx.addmm(self._first[1], grid, self._first[0])
         fine = self._fine_2.whole(self._fine_1.whole(coarse))
         maps = (fine, self._medium.whole(coarse), coarse)
-        features = [_sample_map(feature, xy).max(axis=1) for feature, xy in zip(maps, points, strict=True)]
+        features = [sample_map(feature, xy).max(axis=1) for feature, xy in zip(maps, points, strict=True)]
         return self._moved(first, features)
 
     def _moved(self, first: Estimate, features: list[mx.array]) -> Estimate:
@@ -166,7 +166,7 @@ def _relu(x: mx.array) -> mx.array:
     return mx.maximum(x, 0)
 
 
-def _sample_corner(corner: mx.array, xy: mx.array) -> mx.array:
+def sample_corner(corner: mx.array, xy: mx.array) -> mx.array:
     """Bilinear samples (B, 778, C) of a map known at its first 2 x 2 pixels, at coordinates up to 1, zeros outside."""
     near = mx.maximum(1 - mx.abs(xy), 0)  # weight of row or column 0
     far = mx.maximum(xy, 0)  # weight of row or column 1
@@ -174,7 +174,7 @@ def _sample_corner(corner: mx.array, xy: mx.array) -> mx.array:
     return mx.stack([y0 * x0, y0 * x1, y1 * x0, y1 * x1], axis=-1) @ corner
 
 
-def _sample_map(feature: mx.array, xy: mx.array) -> mx.array:
+def sample_map(feature: mx.array, xy: mx.array) -> mx.array:
     """Bilinear samples (B, 778, C) of a (B, H, W, C) map at any pixel coordinates, zeros outside."""
     _, height, width, channels = feature.shape
     flat = feature.reshape(-1, height * width, channels)

@@ -1,0 +1,122 @@
+"""The commands as a person at a terminal uses them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.e2e.test_answers import wait_until_subscribed
+from wilor_client import HandClient
+from wilor_protocol.events import joints_topic
+from wilor_sidecar.cli.demo_picture import demo_picture
+from wilor_sidecar.daemon_process import DaemonProcess
+
+PROGRAM = (sys.executable, "-m", "wilor_sidecar")
+
+
+def command(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run wilor-sidecar with these arguments."""
+    whole = [*PROGRAM, *arguments]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def test_status_tells_people_and_programs(daemon: DaemonProcess) -> None:
+    """Status prints lines, or with --json the whole reply; ready is exit status 0."""
+    for_people = command("status", "--run-dir", str(daemon.run_dir))
+    assert for_people.returncode == 0
+    assert for_people.stdout.startswith("ready: serving embedded (untrained)")
+    assert "its poses mean nothing" in for_people.stdout
+    for_programs = command("status", "--json", "--run-dir", str(daemon.run_dir))
+    assert json.loads(for_programs.stdout)["state"] == "ready"
+
+
+def test_status_without_a_daemon_says_so(tmp_path: Path) -> None:
+    """Where no daemon runs, one line says where it was looked for; exit status 1."""
+    result = command("status", "--run-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert str(tmp_path) in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_estimate_prints_and_draws(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """A photograph's hands are printed, and drawn over it."""
+    drawn = demo_picture()
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
+    Image.fromarray(drawn.image_rgb).save(photo)
+    hands = [part for hand in drawn.hands for part in ("--box", ",".join(map(str, hand.box)), "--side", hand.side)]
+    run_dir = ("--run-dir", str(daemon.run_dir))
+    result = command("estimate", str(photo), *hands, *run_dir, "--draw", str(out))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("index_tip") == 2
+    with Image.open(out) as image:
+        assert np.array(image).shape == drawn.image_rgb.shape
+        assert (np.array(image) != drawn.image_rgb).any()
+    as_json = json.loads(command("estimate", str(photo), *hands, *run_dir, "--json").stdout)
+    assert [hand["side"] for hand in as_json] == [hand.side for hand in drawn.hands]
+    assert np.array(as_json[0]["keypoints_2d"]).shape == (21, 2)
+
+
+def test_watch_prints_events(daemon: DaemonProcess) -> None:
+    """Watch prints a line for each event of its source."""
+    arguments = [*PROGRAM, "watch", "watched", "--count", "1", "--run-dir", str(daemon.run_dir)]
+    with (
+        HandClient(daemon.requests_address, source="watched", timeout_ms=20_000) as client,
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as watch,
+    ):
+        wait_until_subscribed(client, joints_topic("watched"))
+        client.estimate(np.zeros((256, 256, 3), np.uint8), "left", frame=5)
+        printed, _ = watch.communicate(timeout=20)
+    assert printed.startswith("watched #1 frame 5, ")
+    assert "left index tip" in printed
+
+
+def test_demo_shows_the_whole_way(tmp_path: Path) -> None:
+    """The demo starts a daemon, shows events, saves a picture, stops the daemon, and says that nothing is learnt."""
+    result = command("demo", "--frames", "2", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "UNTRAINED" in result.stdout
+    assert "drawn #2 frame" in result.stdout
+    assert "exit status 0" in result.stdout
+    with Image.open(tmp_path / "drawn.png") as image:
+        assert image.size == (640, 480)
+
+
+def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:
+    """The demo does the same with photographs and a converted model."""
+    model = tmp_path / "model"
+    assert command("convert", str(reference / "tiny/wilor_final.ckpt"), "--out", str(model)).returncode == 0
+    photos = reference / "photos"
+    result = command("demo", "--photos", str(photos), "--model", str(model), "--out", str(tmp_path / "out"))
+    assert result.returncode == 0, result.stderr
+    made = sorted(path.stem for path in (tmp_path / "out").iterdir())
+    assert made == sorted(Path(name).stem for name in json.loads((photos / "boxes.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ((), 64, "COMMAND"),
+        (("serve", "--log-level", "loud"), 78, "log_level"),
+        (("estimate", "nothing.jpg", "--box", "1,2,3", "--side", "left"), 64, "four numbers"),
+        (("estimate", "nothing.jpg", "--box", "1,2,3,4", "--side", "left"), 1, "nothing.jpg"),
+        (("convert", "nothing.ckpt", "--out", "x"), 1, "nothing.ckpt"),
+        (("bench", "--batches", "9"), 64, "1 to 8"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments: tuple[str, ...], status: int, words: str, tmp_path: Path) -> None:
+    """A mistake ends with its exit status and a line that says what is wrong, and no traceback."""
+    result = command(*arguments)
+    assert result.returncode == status
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_client_needs_no_inference_code() -> None:
+    """Importing the client imports neither MLX nor anything of the daemon's."""
+    names = "('mlx', 'wilor_sidecar', 'scipy')"
+    code = f"import sys, wilor_client; print([name for name in sys.modules if name.startswith({names})])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
