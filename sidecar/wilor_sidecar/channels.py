@@ -89,6 +89,7 @@ class EventChannel:
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, not only of a topic's first
         self.socket.bind(address)
         self.topics: set[bytes] = set()
+        self._is_crowded = False
 
     def new_subscriptions(self, most: int) -> Iterator[bytes]:
         """The topics that were subscribed to since the last call, at most so many; keeps `topics` up to date."""
@@ -98,15 +99,22 @@ class EventChannel:
             except zmq.Again:
                 return
             kind, topic = message[:1], message[1:]
-            if kind == b"\1" and len(topic) <= _LONGEST_TOPIC and len(self.topics) < _MOST_TOPICS:
-                self.topics.add(topic)
+            if kind == b"\1" and len(topic) <= _LONGEST_TOPIC:
+                self._remember(topic)
                 yield topic
             elif kind == b"\0":
                 self.topics.discard(topic)
 
     def has_subscriber(self, topic: bytes) -> bool:
         """Whether somebody would get an event that starts like this."""
-        return any(topic.startswith(prefix) for prefix in self.topics)
+        return self._is_crowded or any(topic.startswith(prefix) for prefix in self.topics)
+
+    def _remember(self, topic: bytes) -> None:
+        """Beyond so many topics we lose count, and take it that somebody listens to everything."""
+        if len(self.topics) < _MOST_TOPICS:
+            self.topics.add(topic)
+        else:
+            self._is_crowded = True
 
     def publish(self, frame: bytes) -> None:
         """Send an event to whoever keeps up; the others lose it."""

@@ -3,6 +3,7 @@
 Importing this imports MLX. Only the engine's thread does so.
 """
 
+import logging
 import resource
 import sys
 import time
@@ -16,6 +17,13 @@ from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_sidecar.blas import load_tuned_blas
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import Wilor, load_model
+
+log = logging.getLogger(__name__)
+
+_SLOW_GFLOPS = 20.0
+"""The reference BLAS reaches about 4, a tuned one 60 and more."""
+_PRODUCT_TOLERANCE = 0.25
+"""Entries are about 23 large; TF32, which a GPU may use, is right to about 0.05."""
 
 
 class ServedModel:
@@ -46,7 +54,7 @@ class ServedModel:
         self.device = Device(
             name="gpu" if mx.default_device() == mx.gpu else "cpu",
             blas=load_tuned_blas(),
-            gflops=round(_measured_gflops(), 1),
+            gflops=round(_checked_gflops(), 1),
             mlx=version("mlx"),
         )
 
@@ -74,14 +82,24 @@ class ServedModel:
         mx.clear_streams()
 
 
-def _measured_gflops() -> float:
-    """The speed of a float32 product of 512 x 512 matrices, best of three: it tells a tuned BLAS from none."""
+def _checked_gflops() -> float:
+    """The speed of a float32 product of 512 x 512 matrices, best of three: it tells a tuned BLAS from none.
+
+    Raises:
+        RuntimeError: the product is wrong: a BLAS that does not fit MLX has been loaded.
+    """
     side = 512
-    a = mx.random.normal((side, side))
-    mx.eval(a)
+    a = np.random.default_rng(0).standard_normal((side, side), np.float32)
+    on_device = mx.array(a)
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        mx.eval(a @ a)
+        product = on_device @ on_device
+        mx.eval(product)
         times.append(time.perf_counter() - started)
-    return 2 * side**3 / min(times) / 1e9
+    if not np.allclose(np.array(product), a @ a, rtol=0, atol=_PRODUCT_TOLERANCE):
+        raise RuntimeError(f"MLX with {load_tuned_blas() or 'its own BLAS'} multiplies matrices wrongly")
+    gflops = 2 * side**3 / min(times) / 1e9
+    if gflops < _SLOW_GFLOPS:
+        log.warning("products run at %.0f GFLOP/s: no tuned BLAS was found (see README)", gflops)
+    return gflops

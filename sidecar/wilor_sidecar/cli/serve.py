@@ -12,7 +12,7 @@ from wilor_sidecar.config import Config, ConfigError
 from wilor_sidecar.engine import Network
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
-from wilor_sidecar.service import EngineStuckError, Service
+from wilor_sidecar.service import Service
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -33,12 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error), Exit.CONFIG) from error
     _log_to_stderr(config.log_level)
     settle_mlx()
-    try:
-        Service(directory, lambda: _load(config.model)).run()
-    except EngineStuckError as error:
-        sys.stderr.write(f"wilor-sidecar: {error}\n")
+    engine_has_ended = Service(directory, lambda: _load(config.model)).run()
+    if not engine_has_ended:
         sys.stderr.flush()
-        os._exit(Exit.ENGINE)  # a normal end would wait for the thread that is stuck
+        os._exit(Exit.OK)  # a normal end would wait for it; and who was asked to stop must not look crashed
     return Exit.OK
 
 

@@ -49,12 +49,22 @@ def _pixels(hand: HandCrop, field: str) -> NDArray[np.uint8]:
 def _decompressed(image: EncodedImage, field: str) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(image.data), formats=[image.codec]) as opened:
-            size = opened.size  # from its header: no pixel is unpacked before it is known
-            pixels = np.asarray(opened.convert("RGB")) if size == _SHAPE[:2] else None
+            # From its header: no pixel is unpacked before this is known.
+            fault = _fault(opened)
+            pixels = None if fault else np.asarray(opened.convert("RGB"))
     except UnidentifiedImageError as error:
         raise BadImageError(f"{field}: expected a {image.codec} file, got something else") from error
     except Exception as error:  # whatever a decoder finds wrong with hostile bytes
         raise BadImageError(f"{field}: the {image.codec} file cannot be read: {error}") from error
     if pixels is None:
-        raise BadImageError(f"{field}: expected 256 x 256 pixels, got {size[0]} x {size[1]}")
+        raise BadImageError(f"{field}: {fault}")
     return pixels
+
+
+def _fault(image: Image.Image) -> str:
+    """Why an image is not taken; "" when it is."""
+    if image.size != _SHAPE[:2]:
+        return f"expected 256 x 256 pixels, got {image.width} x {image.height}"
+    if "progressive" in image.info:  # each of its many passes would go over the whole image
+        return "expected a baseline JPEG, got a progressive one"
+    return ""
