@@ -19,11 +19,11 @@ def array_to_wire(value: object) -> dict[str, Any]:
     """The map that stands for a float32 or int32 array; msgspec's `enc_hook`.
 
     Raises:
-        NotImplementedError: `value` is no array, which msgspec reports as an unsupported type.
+        NotImplementedError: `value` is no array.
         ValueError: the array's element type is not one of the wire's.
     """
     if not isinstance(value, np.ndarray):
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
     if value.dtype not in _DTYPES.values():
         raise ValueError(f"arrays travel as float32 or int32, got {value.dtype}")
     return {"dtype": value.dtype.str, "shape": value.shape, "data": np.ascontiguousarray(value).data}

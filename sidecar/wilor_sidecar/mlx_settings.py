@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from wilor_sidecar.private_directory import NotPrivateError, make_private
+from wilor_protocol.private_directory import NotPrivateError, make_private
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from wilor_protocol.address import events_address, requests_address, socket_path_excess
-from wilor_sidecar.private_directory import NotPrivateError, make_private
+from wilor_protocol.private_directory import NotPrivateError, make_private
 
 
 class RunDirectoryError(Exception):

@@ -11,8 +11,8 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from wilor_client.addresses import default_requests_address
 from wilor_client.errors import BadReplyError, NoReplyError, RefusedError
-from wilor_protocol.address import default_run_directory, requests_address
 from wilor_protocol.codec import MalformedError, decode_message, decode_reply_head, encode
 from wilor_protocol.names import Side
 from wilor_protocol.replies import EstimateReply, HelloReply, PongReply, Reply, StatusReply, TopologyReply
@@ -49,7 +49,7 @@ class HandClient:
                 only the newer runs. None: a name for this client alone.
             timeout_ms: how long a call may wait for its reply, unless it says otherwise.
         """
-        self.address = address or requests_address(default_run_directory())
+        self.address = address or default_requests_address()
         self.source = source or f"python-{os.getpid()}-{id(self):x}"
         self.timeout_ms = timeout_ms
         self._ids = itertools.count(1)

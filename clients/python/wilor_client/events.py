@@ -7,8 +7,8 @@ from typing import Self
 
 import zmq
 
+from wilor_client.addresses import default_events_address
 from wilor_client.errors import BadReplyError
-from wilor_protocol.address import default_run_directory, events_address
 from wilor_protocol.codec import MalformedError, decode_event, subscription
 from wilor_protocol.events import HandsEvent, hands_topic, joints_topic
 
@@ -31,7 +31,7 @@ class HandEvents:
             mesh: with vertices and MANO's parameters, 10 KB a hand; else without, under 1 KB.
             only_newest: keep only the newest event; else all, in order, up to some hundreds.
         """
-        self.address = address or events_address(default_run_directory())
+        self.address = address or default_events_address()
         self.missed = 0
         self._last: tuple[str, int] | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wilor_protocol.address import default_run_directory, events_address, requests_address
+from wilor_protocol.address import events_address, requests_address
 
 SubParsers = Any  # argparse keeps the type of add_subparsers() private
 
@@ -26,11 +26,11 @@ def add_run_dir_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def requests_of(arguments: argparse.Namespace) -> str:
-    """The address that `--run-dir` means."""
-    return requests_address(arguments.run_dir or default_run_directory())
+def requests_of(arguments: argparse.Namespace) -> str | None:
+    """The address that `--run-dir` means; None, the client's default, without it."""
+    return requests_address(arguments.run_dir) if arguments.run_dir else None
 
 
-def events_of(arguments: argparse.Namespace) -> str:
-    """The address that `--run-dir` means."""
-    return events_address(arguments.run_dir or default_run_directory())
+def events_of(arguments: argparse.Namespace) -> str | None:
+    """The address that `--run-dir` means; None, the client's default, without it."""
+    return events_address(arguments.run_dir) if arguments.run_dir else None
