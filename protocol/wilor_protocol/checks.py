@@ -4,7 +4,6 @@ Each failure is a `ValueError` that names the field, what was expected and what 
 when the message is being decoded.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,12 +14,6 @@ def require_between(field: str, value: float | None, low: float, high: float) ->
     """Accept None and any finite number with low <= value <= high."""
     if value is not None and not low <= value <= high:  # also false for NaN
         raise ValueError(f"{field}: expected a number from {low} to {high}, got {value}")
-
-
-def require_finite(field: str, values: Sequence[float] | None) -> None:
-    """Accept None and any sequence without NaN and infinity."""
-    if values is not None and not all(map(math.isfinite, values)):
-        raise ValueError(f"{field}: expected finite numbers, got {list(values)}")
 
 
 def require_length(field: str, value: Sequence[object], low: int, high: int) -> None:

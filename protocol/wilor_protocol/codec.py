@@ -1,7 +1,7 @@
 """Bytes to messages and back. Nothing else in the project reads or writes MessagePack.
 
 What comes in is decoded straight into declared types with limits: an unknown field is skipped without being built,
-a wrong one is refused by name, and no body can make the reader build more than its type allows.
+a wrong one is refused by name, and no request can make its reader build more than its type allows.
 """
 
 from typing import TypeVar

@@ -26,6 +26,9 @@ RETRYABLE = frozenset({ErrorCode.LOADING, ErrorCode.BUSY, ErrorCode.ENGINE_ERROR
 """A superseded or expired frame is not worth sending again: send the next one."""
 
 
+_LONGEST_MESSAGE = 300
+
+
 class WireError(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The `error` of a refusal.
 
@@ -52,6 +55,8 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
 
     def __init__(self, code: ErrorCode, message: str, *, request_id: int | None = None) -> None:
         super().__init__(message)
+        if len(message) > _LONGEST_MESSAGE:  # it may quote what came
+            message = message[: _LONGEST_MESSAGE - 3] + "..."
         spoken = (PROTOCOL_VERSION, PROTOCOL_VERSION) if code is ErrorCode.UNSUPPORTED_VERSION else None
         self.error = WireError(code=code, message=message, retryable=code in RETRYABLE, protocol=spoken)
         self.request_id = request_id

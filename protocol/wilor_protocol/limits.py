@@ -18,3 +18,6 @@ MAX_INTEGER = 2**53
 MAX_TIME_NS = 2**63 - 1
 MAX_IMAGE_SIDE_PX = 1 << 16
 MAX_DEADLINE_MS = 60_000.0
+MAX_COORDINATE_PX = 16 * MAX_IMAGE_SIDE_PX
+"""A box may reach far out of its image, but not so far that float32 cannot hold what follows from it."""
+MAX_FOCAL_PX = 1e7

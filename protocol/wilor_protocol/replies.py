@@ -51,7 +51,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
         width, depth, heads: of the transformer.
         dtype: how the weights are stored, "float32" or "float16".
         licence: what the weights' owners ask.
-        source_sha256: of the file that they were converted from; empty for a model made by the daemon itself.
+        source_sha256: of the file, or the tensors, that they were made from.
     """
 
     name: str

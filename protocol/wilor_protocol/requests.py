@@ -1,6 +1,6 @@
 """What a client may ask. One map each, told apart by `op`; PROTOCOL.md is the authority.
 
-Every request checks itself, so a client learns of a mistake before it sends, in the words that the daemon would use.
+Every request checks itself, so a client learns of a mistake before it sends, in much the words that the daemon uses.
 """
 
 from typing import Annotated, Literal, get_args
@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 from wilor_protocol import limits
-from wilor_protocol.checks import require_between, require_finite, require_length, require_one_of
+from wilor_protocol.checks import require_between, require_length, require_one_of
 from wilor_protocol.names import Side
 
 Want = Literal["keypoints", "vertices", "camera", "mano"]
@@ -59,9 +59,13 @@ class HandCrop(Struct, frozen=True, kw_only=True, omit_defaults=True):
         require_between("side_score", self.side_score, 0, 1)
         require_between("score", self.score, 0, 1)
         require_between("track", self.track, 0, limits.MAX_INTEGER)
-        require_finite("box", self.box)
         if self.box is not None:
-            require_between("box[2] (the side of the square)", self.box[2], 1, 16 * limits.MAX_IMAGE_SIDE_PX)
+            self._check_box(*self.box)
+
+    def _check_box(self, x: float, y: float, side: float) -> None:
+        most = limits.MAX_COORDINATE_PX
+        for name, value, low in (("0", x, -most), ("1", y, -most), ("2", side, 1)):
+            require_between(f"box[{name}]", value, low, most)
 
 
 class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="op"):
@@ -140,9 +144,11 @@ class EstimateRequest(Request, frozen=True, kw_only=True, tag="estimate"):
         self._check_camera()
 
     def _check_camera(self) -> None:
-        require_finite("intrinsics", self.intrinsics)
-        if self.intrinsics is not None and min(self.intrinsics[:2]) <= 0:
-            raise ValueError(f"intrinsics: expected positive focal lengths, got {list(self.intrinsics[:2])}")
+        if self.intrinsics is not None:
+            most = limits.MAX_COORDINATE_PX
+            for index, value in enumerate(self.intrinsics):
+                low, high = (1, limits.MAX_FOCAL_PX) if index < 2 else (-most, most)
+                require_between(f"intrinsics[{index}]", value, low, high)
         if self.mirrored and self.image_size is None and any(hand.box is not None for hand in self.hands):
             raise ValueError("image_size: expected with box in a mirrored image, whose other side lies there, got none")
 

@@ -91,7 +91,7 @@ class HandEvents:
                 return event
 
     def _count_missed(self, event: HandsEvent) -> None:
-        """Numbers start again with each life of the daemon."""
+        """Numbers start again with each life of the daemon, and when it has long not heard of the source."""
         if self._last is not None and self._last[0] == event.epoch:
-            self.missed += event.seq - self._last[1] - 1
+            self.missed += max(0, event.seq - self._last[1] - 1)
         self._last = (event.epoch, event.seq)

@@ -111,6 +111,7 @@ class _Place:
         lens = Lens.of_image(request.image_size, request.intrinsics)
         offset = translation(estimate["pred_cam"], crop.box, lens)
         points = project(estimate["pred_keypoints_3d"].astype(np.float64) + offset, lens)
-        _require_finite("translation", offset)
-        _require_finite("keypoints_2d", points)
-        return cls(points.astype(np.float32), offset.astype(np.float32), lens.fx)
+        at = {"keypoints_2d": points.astype(np.float32), "translation": offset.astype(np.float32)}
+        for name, values in at.items():
+            _require_finite(name, values)
+        return cls(**at, focal_px=lens.fx)

@@ -45,7 +45,7 @@ _TAKEN: list[Case] = [
     ("want", None),
     ("image_size", [1, 1]),
     ("image_size", [65_536, 65_536]),
-    ("intrinsics", [1e-3, 1e-3, -5.0, 1e6]),
+    ("intrinsics", [1, 1e7, -1_048_576, 1_048_576]),
     ("mirrored", True),
 ]
 _HAND_TAKEN: list[Case] = [
@@ -91,6 +91,9 @@ _BAD: list[Case] = [
     ("intrinsics", [1.0, 1.0, -_INFINITY, 1.0]),
     ("intrinsics", [0.0, 1.0, 1.0, 1.0]),
     ("intrinsics", [1.0, -1.0, 1.0, 1.0]),
+    ("intrinsics", [1.0, 0.999, 1.0, 1.0]),
+    ("intrinsics", [1e7 + 1, 1.0, 1.0, 1.0]),
+    ("intrinsics", [1.0, 1.0, 1_048_577.0, 1.0]),
 ]
 _HAND_BAD: list[Case] = [
     ("crop", b""),
@@ -108,6 +111,7 @@ _HAND_BAD: list[Case] = [
     ("box", [0.0, 0.0, -1.0]),
     ("box", [0.0, 0.0, 0.999]),
     ("box", [0.0, 0.0, 1_048_577.0]),
+    ("box", [-1_048_577.0, 0.0, 1.0]),
     ("track", -1),
     ("track", 2**53 + 1),
 ]
@@ -222,7 +226,7 @@ def _tuples_as_lists(value: Any) -> Any:
 def test_a_value_out_of_its_range_is_refused_by_name(field: str, value: Any) -> None:
     """The refusal names the field."""
     message = _refusal(_request(**{field: value}))
-    assert message.startswith(f"{field}: ") or f"`$.{field}" in message
+    assert message.startswith(field) or f"`$.{field}" in message
 
 
 @_each(_HAND_BAD + _HAND_MISTYPED)
@@ -291,7 +295,7 @@ def test_a_client_reads_the_daemons_words(field: str, value: Any) -> None:
     """A request out of range cannot be built, and the text is that of the refusal."""
     fields = {name: each for name, each in _request(**{field: value}).items() if name != "op"}
     hands = [HandCrop(crop=EncodedImage(**_PNG), side="left") for _ in fields["hands"]]
-    with pytest.raises(ValueError, match=f"^{field}: ") as caught:
+    with pytest.raises(ValueError, match=f"^{field}") as caught:
         EstimateRequest(**{**fields, "hands": hands})
     assert str(caught.value) == _refusal(_request(**{field: value}))
 
@@ -345,7 +349,12 @@ def test_the_largest_request_fits() -> None:
         publish=False,
         want=["keypoints", "vertices", "camera", "mano"],
         image_size=(65_536, 65_536),
-        intrinsics=(0.1, 0.1, 0.1, 0.1),
+        intrinsics=(1.1, 1.1, 1.1, 1.1),
         mirrored=True,
     )
     assert len(msgspec.msgpack.encode(request)) <= limits.MAX_REQUEST_BYTES <= limits.MAX_FRAME_BYTES
+
+
+def test_a_refusal_does_not_quote_without_end() -> None:
+    """However long the wrong value is, the refusal's text stays short."""
+    assert len(_refusal(_request(op="x" * 1_000_000))) == 300
