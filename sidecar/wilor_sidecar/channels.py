@@ -32,14 +32,20 @@ class Letter:
     body: bytes | None
 
 
+def _guarded_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
+    """A socket that no peer can fill without end or keep from closing."""
+    socket = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, _LINGER_MS)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    return socket
+
+
 class RequestChannel:
     """A ROUTER in the place of a REP socket: it can answer out of order, and collect before it answers."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
-        self.socket = context.socket(zmq.ROUTER)
-        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        self.socket = _guarded_socket(context, zmq.ROUTER)
         self.socket.bind(address)
 
     def waiting(self, most: int) -> Iterator[Letter]:
@@ -81,10 +87,7 @@ class EventChannel:
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
-        self.socket = context.socket(zmq.XPUB)
-        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        self.socket = _guarded_socket(context, zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, _EVENTS_KEPT_PER_SUBSCRIBER)
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, not only of a topic's first
         self.socket.bind(address)

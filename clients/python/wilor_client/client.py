@@ -4,14 +4,14 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import zmq
 from numpy.typing import NDArray
 
 from wilor_client.addresses import default_requests_address
+from wilor_client.connection import Connection
 from wilor_client.errors import BadReplyError, NoReplyError, RefusedError
 from wilor_protocol.codec import MalformedError, decode_message, decode_reply_head, encode
 from wilor_protocol.names import Side
@@ -30,11 +30,8 @@ from wilor_protocol.version import PROTOCOL_VERSION
 
 Answer = TypeVar("Answer", bound=Reply)
 
-_RECONNECT_MS = 20
-_RECONNECT_AT_MOST_MS = 100
 
-
-class HandClient:
+class HandClient(Connection):
     """A connection to the daemon. Use it in a `with`, from one thread; make one for each thread that asks.
 
     It may be made before the daemon runs, and outlives its restarts.
@@ -49,34 +46,16 @@ class HandClient:
                 only the newer runs. None: a name for this client alone.
             timeout_ms: how long a call may wait for its reply, unless it says otherwise.
         """
-        self.address = address or default_requests_address()
+        super().__init__(zmq.REQ, address or default_requests_address())
         self.source = source or f"python-{os.getpid()}-{id(self):x}"
         self.timeout_ms = timeout_ms
         self._ids = itertools.count(1)
         self._frames = itertools.count(1)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.REQ)
         # Together these two let a request follow one whose reply never came, and drop that reply if it comes late.
         self._socket.setsockopt(zmq.REQ_RELAXED, 1)
         self._socket.setsockopt(zmq.REQ_CORRELATE, 1)
-        self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # a crop that waits for a daemon to start is stale when it does
-        self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_AT_MOST_MS)
-        self._socket.connect(self.address)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the connection go; a second call does nothing."""
-        self._socket.close()
-        self._context.term()
+        self._connect()
 
     def hello(self, *, timeout_ms: int | None = None) -> HelloReply:
         """Who serves, what, and where its events are."""

@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import zmq
 
 from wilor_client.addresses import default_events_address
+from wilor_client.connection import Connection
 from wilor_client.errors import BadReplyError
 from wilor_protocol.codec import MalformedError, decode_event, subscription
 from wilor_protocol.events import HandsEvent, hands_topic, joints_topic
 
 
-class HandEvents:
+class HandEvents(Connection):
     """The events of one source. Use it in a `with`, from one thread; iterate it, or call `next`.
 
     By default only the newest event is kept: a program that is slower than the camera skips, and is never late.
@@ -31,30 +30,12 @@ class HandEvents:
             mesh: with vertices and MANO's parameters, 10 KB a hand; else without, under 1 KB.
             only_newest: keep only the newest event; else all, in order, up to some hundreds.
         """
-        self.address = address or default_events_address()
+        super().__init__(zmq.SUB, address or default_events_address())
         self.missed = 0
         self._last: tuple[str, int] | None = None
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.CONFLATE, int(only_newest))
-        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 100)
         self._socket.setsockopt(zmq.SUBSCRIBE, subscription(hands_topic(source) if mesh else joints_topic(source)))
-        self._socket.connect(self.address)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Unsubscribe; a second call does nothing."""
-        self._socket.close()
-        self._context.term()
+        self._connect()
 
     def __iter__(self) -> Iterator[HandsEvent]:
         """Events for ever; wait for each."""

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wilor_sidecar.mlx import mx
+from wilor_sidecar.weights.layout import JOINTS, VERTICES
 
-VERTICES = 778
-ROTATIONS = 16
 BETAS = 10
 
 
@@ -56,7 +55,7 @@ class Mano:
         one = mx.ones((batch, 1))
         pose = (rotations[:, 1:] - mx.eye(3)).reshape(batch, -1)
         rest_vertices = (mx.concatenate([one, betas, pose], axis=1) @ self._vertex_blend).reshape(batch, VERTICES, 3)
-        rest_joints = (mx.concatenate([one, betas], axis=1) @ self._joint_blend).reshape(batch, ROTATIONS, 3)
+        rest_joints = (mx.concatenate([one, betas], axis=1) @ self._joint_blend).reshape(batch, JOINTS, 3)
         placed = self._placed_joints(rotations, rest_joints)
         vertices = self._skinned(rest_vertices, rest_joints, placed)
         joints = mx.concatenate([placed[..., 3], vertices[:, self._tips]], axis=1)
@@ -79,7 +78,7 @@ class Mano:
         """Linear blend skinning: every vertex moves with the weighted mean of its joints' motions."""
         rotation, place = placed[..., :3], placed[..., 3:]
         motion = mx.concatenate([rotation, place - rotation @ rest_joints[..., None]], axis=-1)
-        blended = (self._skin @ motion.reshape(-1, ROTATIONS, 12)).reshape(-1, VERTICES, 3, 4)
+        blended = (self._skin @ motion.reshape(-1, JOINTS, 12)).reshape(-1, VERTICES, 3, 4)
         return (blended[..., :3] @ rest_vertices[..., None] + blended[..., 3:])[..., 0]
 
 

@@ -1,0 +1,43 @@
+"""A socket to the daemon that is there from `with` to the end of its block, and finds a daemon that restarts."""
+
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+_RECONNECT_MS = 20
+_RECONNECT_AT_MOST_MS = 100
+
+
+class Connection:
+    """One socket in a context of its own, for one thread.
+
+    Attributes:
+        address: that it connects to.
+    """
+
+    def __init__(self, kind: int, address: str) -> None:
+        """Make the socket; `connect` when its options are set."""
+        self.address = address
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(kind)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_AT_MOST_MS)
+
+    def _connect(self) -> None:
+        """Begin to connect, without waiting for anybody."""
+        self._socket.connect(self.address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go; a second call does nothing."""
+        self._socket.close()
+        self._context.term()
