@@ -15,13 +15,15 @@ Int32Array = NDArray[np.int32]
 _DTYPES = {"<f4": np.dtype("<f4"), "<i4": np.dtype("<i4")}
 
 
-def array_to_wire(value: object) -> dict[str, Any]:
-    """The map that stands for a float32 or int32 array; msgspec's `enc_hook`.
+def numpy_to_wire(value: object) -> Any:
+    """The map that stands for a float32 or int32 array, the number that a numpy scalar is; msgspec's `enc_hook`.
 
     Raises:
-        NotImplementedError: `value` is no array.
+        NotImplementedError: `value` is neither.
         ValueError: the array's element type is not one of the wire's.
     """
+    if isinstance(value, np.generic):
+        return value.item()
     if not isinstance(value, np.ndarray):
         raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
     if value.dtype not in _DTYPES.values():

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from wilor_protocol.arrays import array_from_wire, array_to_wire
+from wilor_protocol.arrays import array_from_wire, numpy_to_wire
 from wilor_protocol.errors import ErrorCode, Refusal
 from wilor_protocol.events import STATE_TOPIC, AnyEvent, HandsEvent, StateEvent
 from wilor_protocol.limits import MAX_INTEGER
@@ -31,7 +31,7 @@ class _RequestHead(Struct, frozen=True):
     v: int | None = None
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=array_to_wire)
+_encoder = msgspec.msgpack.Encoder(enc_hook=numpy_to_wire)
 _request_head_decoder = msgspec.msgpack.Decoder(_RequestHead)
 _request_decoder: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest)
 

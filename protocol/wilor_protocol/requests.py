@@ -60,6 +60,7 @@ class HandCrop(Struct, frozen=True, kw_only=True, omit_defaults=True):
         require_between("score", self.score, 0, 1)
         require_between("track", self.track, 0, limits.MAX_INTEGER)
         if self.box is not None:
+            require_length("box", self.box, 3, 3)
             self._check_box(*self.box)
 
     def _check_box(self, x: float, y: float, side: float) -> None:
@@ -139,12 +140,15 @@ class EstimateRequest(Request, frozen=True, kw_only=True, tag="estimate"):
         require_between("deadline_ms", self.deadline_ms, 0, limits.MAX_DEADLINE_MS)
         for part in self.want or ():
             require_one_of("want", part, get_args(Want))
-        for side_px in self.image_size or ():
-            require_between("image_size", side_px, 1, limits.MAX_IMAGE_SIDE_PX)
+        if self.image_size is not None:
+            require_length("image_size", self.image_size, 2, 2)
+            for side_px in self.image_size:
+                require_between("image_size", side_px, 1, limits.MAX_IMAGE_SIDE_PX)
         self._check_camera()
 
     def _check_camera(self) -> None:
         if self.intrinsics is not None:
+            require_length("intrinsics", self.intrinsics, 4, 4)
             most = limits.MAX_COORDINATE_PX
             for index, value in enumerate(self.intrinsics):
                 low, high = (1, limits.MAX_FOCAL_PX) if index < 2 else (-most, most)

@@ -114,7 +114,7 @@ class EventChannel:
 
     def _remember(self, topic: bytes) -> None:
         """Beyond so many topics we lose count, and take it that somebody listens to everything."""
-        if len(self.topics) < _MOST_TOPICS:
+        if topic in self.topics or len(self.topics) < _MOST_TOPICS:
             self.topics.add(topic)
         else:
             self._is_crowded = True

@@ -49,7 +49,8 @@ class Config:
     def add_flags(cls, parser: argparse.ArgumentParser) -> None:
         """Give a parser a flag for each setting."""
         for each in fields(cls):
-            text = f"{each.metadata['help']} [{variable_of(each)}]"
+            choices = ", ".join(each.metadata["choices"])
+            text = each.metadata["help"] + (f": {choices}" if choices else "") + f" [{variable_of(each)}]"
             if each.default:
                 text += f" (default: {each.default})"
             parser.add_argument(f"--{each.name.replace('_', '-')}", help=text, metavar=each.name.upper())
@@ -64,7 +65,7 @@ class Config:
         values = {}
         for each in fields(cls):
             value = getattr(flags, each.name, None) or environment.get(variable_of(each))
-            if value is not None:
+            if value:  # an empty variable says nothing
                 values[each.name] = value
         return cls(**values)
 

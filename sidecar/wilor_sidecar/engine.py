@@ -56,9 +56,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class WarmedUp:
-    """Every batch size has run: the next one is fast."""
+    """Every batch size has run: the next one is fast. `memory` is None when it cannot be told."""
 
-    memory: Memory
+    memory: Memory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,14 @@ class BatchDone:
     Attributes:
         results: for each job its hands, or what went wrong.
         started_at_ns, finished_at_ns: around the network, on the monotonic clock.
+        memory: after it; None when it cannot be told.
     """
 
     jobs: list[Job]
     results: list[list[Hand] | Exception]
     started_at_ns: int
     finished_at_ns: int
-    memory: Memory
+    memory: Memory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Engine:
             if not self._work.empty():  # before we are ready only a stop can be waiting
                 return
             network.warm_up(batch)
-        self._report(WarmedUp(network.memory()))
+        self._report(WarmedUp(_memory_of(network)))
 
     def _serve(self, network: Network) -> None:
         estimator = Estimator(network)
@@ -201,4 +202,13 @@ def _ran(estimator: Estimator, network: Network, jobs: list[Job]) -> BatchDone:
     for result in results:
         if isinstance(result, NotFiniteError):
             log.error("%s", result)
-    return BatchDone(jobs, results, started_at_ns, time.monotonic_ns(), network.memory())
+    finished_at_ns = time.monotonic_ns()
+    return BatchDone(jobs, results, started_at_ns, finished_at_ns, _memory_of(network))
+
+
+def _memory_of(network: Network) -> Memory | None:
+    try:
+        return network.memory()
+    except Exception:  # a figure for people must not cost an answer
+        log.exception("the memory in use cannot be told")
+        return None

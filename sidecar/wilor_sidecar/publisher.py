@@ -1,4 +1,4 @@
-"""Numbers and publishes events. An event that nobody subscribes to is counted and not encoded."""
+"""Numbers and publishes events. A frame's event that nobody subscribes to is counted and not encoded."""
 
 import time
 from collections import OrderedDict

@@ -4,7 +4,7 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import zmq
@@ -29,6 +29,7 @@ from wilor_protocol.requests import (
 from wilor_protocol.version import PROTOCOL_VERSION
 
 Answer = TypeVar("Answer", bound=Reply)
+Numbers = TypeVar("Numbers", bound=tuple[float, ...] | None)
 
 
 class HandClient(Connection):
@@ -75,7 +76,7 @@ class HandClient(Connection):
 
     def estimate(
         self,
-        hands: NDArray[np.uint8] | Sequence[HandCrop],
+        hands: NDArray[np.uint8] | HandCrop | Sequence[HandCrop],
         side: Side | None = None,
         *,
         box: tuple[float, float, float] | None = None,
@@ -92,8 +93,8 @@ class HandClient(Connection):
         """The pose of the hand in a crop, or of all hands of a frame.
 
         Args:
-            hands: one crop, (256, 256, 3) uint8 RGB, not mirrored, with `side` and perhaps `box`; or the hands of one
-                frame, up to 8, each with its own (see `hand_crop`).
+            hands: one crop, (256, 256, 3) uint8 RGB, not mirrored, with `side` and perhaps `box`; or a hand or the
+                hands of one frame, up to 8, each with its own (see `hand_crop`).
             side: of the one crop.
             box: centre x, centre y and side of the square that the one crop was cut from, px of the whole image.
             frame: its number; None: counted here.
@@ -114,21 +115,18 @@ class HandClient(Connection):
             RefusedError: the daemon would not: busy, loading, superseded, expired ... (see its `code`).
             NoReplyError: it did not answer in time. The client stays usable.
         """
-        if isinstance(hands, np.ndarray):
-            if side is None:
-                raise ValueError("side: expected left or right with a single crop, got None")
-            hands = [hand_crop(hands, side, box=box)]
+        frame_hands = _hands_of(hands, side, box)
         request = EstimateRequest(
             **self._head(),
             source=self.source,
             frame=next(self._frames) if frame is None else frame,
             captured_at_ns=time.monotonic_ns() if captured_at_ns is None else captured_at_ns,
-            hands=list(hands),
+            hands=frame_hands,
             deadline_ms=deadline_ms,
             publish=publish,
             want=None if want is None else list(want),
-            image_size=image_size,
-            intrinsics=intrinsics,
+            image_size=_as_tuple(image_size),
+            intrinsics=_as_tuple(intrinsics),
             mirrored=mirrored,
         )
         return self._ask(request, EstimateReply, timeout_ms)
@@ -140,6 +138,8 @@ class HandClient(Connection):
         body = self._exchange(encode(request), self.timeout_ms if timeout_ms is None else timeout_ms)
         try:
             head = decode_reply_head(body)
+            if head.id not in (request.id, None):
+                raise BadReplyError(f"id: expected {request.id}, got {head.id}")
             if head.error is not None:
                 raise RefusedError(head.error)
             return decode_message(body, answer)
@@ -184,4 +184,28 @@ def hand_crop(
     """
     if crop_rgb.shape != (256, 256, 3) or crop_rgb.dtype != np.uint8:
         raise ValueError(f"crop: expected uint8 of shape (256, 256, 3), got {crop_rgb.dtype} of shape {crop_rgb.shape}")
-    return HandCrop(crop=crop_rgb.tobytes(), side=side, box=box, side_score=side_score, score=score, track=track)
+    return HandCrop(
+        crop=crop_rgb.tobytes(), side=side, box=_as_tuple(box), side_score=side_score, score=score, track=track
+    )
+
+
+def _hands_of(
+    hands: NDArray[np.uint8] | HandCrop | Sequence[HandCrop], side: Side | None, box: tuple[float, float, float] | None
+) -> list[HandCrop]:
+    """The hands that the first three arguments of `estimate` mean."""
+    if isinstance(hands, np.ndarray):
+        if side is None:
+            raise ValueError("side: expected left or right with a single crop, got None")
+        return [hand_crop(hands, side, box=box)]
+    if side is not None or box is not None:
+        raise ValueError("side, box: expected in each hand (see hand_crop), got them beside the hands")
+    listed = [hands] if isinstance(hands, HandCrop) else list(hands)
+    for index, hand in enumerate(listed):
+        if not isinstance(hand, HandCrop):
+            raise TypeError(f"hands[{index}]: expected a HandCrop (see hand_crop), got {type(hand).__name__}")
+    return listed
+
+
+def _as_tuple(numbers: Numbers) -> Numbers:
+    """The same numbers, out of the array or list that a detector may have put them in."""
+    return numbers if numbers is None else cast(Numbers, tuple(numbers))

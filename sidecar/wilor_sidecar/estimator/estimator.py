@@ -56,8 +56,8 @@ def _unmirrored(frame: Frame) -> Frame:
 
 def _filled_up(crops_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     wanted = next(size for size in BATCH_SIZES if size >= len(crops_rgb))
-    filling = np.zeros((wanted - len(crops_rgb), *crops_rgb.shape[1:]), np.uint8)
-    return np.concatenate([crops_rgb, filling])
+    # With a crop that is there anyway: an odd one could send the whole batch RefineNet's long way.
+    return np.concatenate([crops_rgb, np.repeat(crops_rgb[-1:], wanted - len(crops_rgb), axis=0)])
 
 
 def _one_hand(outputs: Outputs, index: int, hand: HandCrop) -> Outputs:

@@ -65,6 +65,8 @@ def _fault(image: Image.Image) -> str:
     """Why an image is not taken; "" when it is."""
     if image.size != _SHAPE[:2]:
         return f"expected 256 x 256 pixels, got {image.width} x {image.height}"
+    if image.mode.startswith(("I", "F")):
+        return f"expected 8 bits a channel, got more (Pillow's mode {image.mode})"
     if "progressive" in image.info:  # each of its many passes would go over the whole image
         return "expected a baseline JPEG, got a progressive one"
     return ""

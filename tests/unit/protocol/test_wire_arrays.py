@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from wilor_protocol.arrays import array_to_wire
+from wilor_protocol.arrays import numpy_to_wire
 from wilor_protocol.codec import MalformedError, decode_message, encode
 from wilor_protocol.hands import Hand, Mano
 from wilor_protocol.replies import TopologyReply
@@ -127,7 +127,7 @@ def test_any_layout_in_memory_arrives_row_major(keypoints: Any) -> None:
 def test_other_element_types_do_not_leave(dtype: str) -> None:
     """An array of another element type is not converted in silence."""
     with pytest.raises(ValueError, match=r"^arrays travel as float32 or int32, got "):
-        array_to_wire(np.zeros(3, dtype))
+        numpy_to_wire(np.zeros(3, dtype))
 
 
 def test_int32_arrays_stay_int32() -> None:
