@@ -111,9 +111,10 @@ def _rotations(estimate: Estimate) -> mx.array:
 
 
 def _compiled_on_gpu(function: Callable[[mx.array], list[mx.array]]) -> Callable[[mx.array], list[mx.array]]:
-    """Fused where launches are what costs.
+    """Fused, for each batch size, where launches are what costs.
 
-    On a CPU the fused kernels for broadcast operands are slower than their parts; `activations` compiles what gains.
+    On a CPU it was measured to gain nothing over `activations`, which compiles what gains there, and to make the very
+    first start 20 s long instead of 4: each fused kernel goes through the system's C++ compiler.
     """
     return mx.compile(function) if on_gpu() else function
 
