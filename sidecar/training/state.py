@@ -1,0 +1,45 @@
+"""What a run leaves behind: the averaged network to serve, and, for a run that follows on the same host, everything.
+
+The served file also starts a later run elsewhere: weights without the optimizer's memory, which a new warm-up rebuilds.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+SERVED = "embedded.safetensors"
+
+
+def save_served(network: nn.Module, path: Path) -> None:
+    """Write a network under upstream's names: blocks in float16, the rest, the hand too, in float32."""
+    served: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        half = name.startswith("backbone.blocks.")
+        dtype = tensor.dtype if not tensor.is_floating_point() else torch.float16 if half else torch.float32
+        served[name] = tensor.to(dtype).contiguous().cpu()
+    save_file(served, path)
+
+
+def load_served(network: nn.Module, path: Path) -> None:
+    """Take a served network's weights."""
+    missing, unexpected = network.load_state_dict(load_file(path), strict=False)
+    wrong = [name for name in missing if not name.endswith("num_batches_tracked")] + unexpected
+    if wrong:
+        raise ValueError(f"{path}: not this network's: {wrong[:5]}")
+
+
+def save_everything(parts: dict[str, nn.Module | torch.optim.Optimizer], steps: int, path: Path) -> None:
+    """Write all that the next run on this host needs."""
+    torch.save({"steps": steps} | {name: part.state_dict() for name, part in parts.items()}, path)
+
+
+def load_everything(parts: dict[str, nn.Module | torch.optim.Optimizer], path: Path) -> int:
+    """Take up where `save_everything` left off; returns the number of steps done."""
+    stored = torch.load(path, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(stored[name])
+    return int(stored["steps"])
