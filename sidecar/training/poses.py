@@ -3,7 +3,7 @@
 Torch on the GPU, no loops over images. Angles are degrees until they become matrices.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ _THUMB_HIGH = (42.0, 32.0, 45.0, 52.0, 72.0)
 _BOX_RESCALE = 2.5
 _FLESH_M = 0.007
 _ANOTHER_HAND = 0.3
+_NEAREST_M = 0.12
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,14 @@ class PoseSampler:
         self._shares = torch.tensor(_SHARES, device=device)
 
     def draw(self, count: int) -> Shown:
-        """Hands in front of a camera, each with the crop that a detector would cut."""
+        """Hands in front of a camera, each with the crop that a detector would cut.
+
+        A fifth more are drawn than wanted, and those are left out whose own forearm stands before the hand.
+        """
+        shown = self._drawn(count + count // 5)
+        return _chosen(shown, _hidden_by_forearm(shown).to(torch.int8).argsort(stable=True)[:count])
+
+    def _drawn(self, count: int) -> Shown:
         betas = torch.randn(count, 10, device=self._device).clamp(-2.5, 2.5)
         rotations = torch.eye(3, device=self._device).repeat(count, 16, 1, 1)
         self._bend_fingers(rotations)
@@ -86,8 +94,10 @@ class PoseSampler:
             (0, 1, 0), self._normal(count, 12).clamp(-30, 30)
         )
         distance = torch.exp(self._uniform(count, np.log(0.22), np.log(1.1)))
-        offset = 0.25 * torch.randn(count, 2, device=self._device)
-        translation = torch.cat([offset * distance[:, None] * 0.6, distance[:, None]], dim=1)
+        # A fingertip at the lens would fill the picture, and one behind it would be projected to anywhere.
+        tips = self.hands.keypoints(rotations, forearm, betas)[..., 2].amin(dim=1)
+        depth = torch.maximum(distance, _NEAREST_M - tips)[:, None]
+        translation = torch.cat([0.15 * torch.randn(count, 2, device=self._device) * depth, depth], dim=1)
         posed = self.hands.posed(rotations, forearm, betas, translation)
         return self._cut(posed, rotations, betas, translation)
 
@@ -225,6 +235,21 @@ def _finger_axes(name: str, rest: Hand, device: torch.device) -> tuple[Tensor, T
     flexion = np.cross(back, along)
     as_tensor = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in (flexion, back, along)]
     return as_tensor[0], as_tensor[1], as_tensor[2]
+
+
+def _hidden_by_forearm(shown: Shown) -> Tensor:
+    """(B,) whether the forearm comes towards the camera in front of the hand."""
+    elbow = shown.posed.capsules[:, -1, 4:7]
+    hand = shown.posed.keypoints.mean(dim=1)
+    ahead = elbow[:, 2] < 0.9 * hand[:, 2]
+    place = elbow[:, :2] / elbow[:, 2:].clamp(min=0.05) - shown.window[:, :2]
+    return ahead & (place.norm(dim=1) < 0.6 * shown.window[:, 2]) | (elbow[:, 2] < 0.06)
+
+
+def _chosen(shown: Shown, rows: Tensor) -> Shown:
+    posed = PosedHands(shown.posed.capsules[rows], shown.posed.keypoints[rows])
+    others = {field.name: getattr(shown, field.name)[rows] for field in fields(Shown) if field.name != "posed"}
+    return Shown(posed=posed, **others)
 
 
 def _rotation_about(axis: Tensor, degrees: Tensor) -> Tensor:

@@ -55,8 +55,11 @@ class Trainer:
         )
         self._steps = 0
         self._device = device
+        # Not to scale anything: it leaves out, without waiting for the device, a step whose gradients are not finite.
+        self._guard = torch.amp.GradScaler(device.type, init_scale=1.0, growth_interval=1 << 30)
         if device.type == "cuda":
             network.backbone.compile()
+            network.mano.compile()
 
     def start_from(self, served: Path) -> None:
         """Take the weights of an earlier run's served network."""
@@ -83,9 +86,11 @@ class Trainer:
             pair = self.network(batch.pictures)
         loss = loss_of(pair, batch.shown, self.network.mano)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self._guard.scale(loss).backward()
+        self._guard.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self._optimizer.step()
+        self._guard.step(self._optimizer)
+        self._guard.update()
         self._steps += 1
         self._follow()
         return loss.detach()
@@ -112,7 +117,8 @@ def make_batch(sampler: PoseSampler, count: int, strength: float) -> Batch:
         shown = sampler.draw(count)
         other = sampler.beside(shown)
         taken = pictures(shown.posed.capsules, sampler.hands.groups, shown.window, other, strength)
-    return Batch(taken.float(), shown)
+    # One pixel that is not a number would spoil the norms' statistics for good.
+    return Batch(taken.float().nan_to_num().clamp(0, 255), shown)
 
 
 @torch.no_grad()
@@ -157,7 +163,8 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(int(1e6 * arguments.progress[0]) + 1)
     sampler = PoseSampler(device)
-    trainer = Trainer(HandNetwork(*arguments.size, mano=mano_arrays()), device)
+    width, depth, heads = arguments.size
+    trainer = Trainer(HandNetwork(width, depth, heads, mano_arrays()), device)
     if arguments.start_from:
         trainer.start_from(arguments.start_from)
     if arguments.state and arguments.state.exists():

@@ -1,0 +1,25 @@
+"""The hand's stored arrays, and the way to the training code, which is no installed package."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "sidecar"))
+
+from tests.unit.training.posed_hand import PosedHand
+
+from training.hand import Hand, hand_of_shape
+
+
+@pytest.fixture(scope="session")
+def posed_hand() -> PosedHand:
+    """The stored arrays behind MANO's formulas."""
+    return PosedHand()
+
+
+@pytest.fixture(scope="session")
+def mean_hand() -> Hand:
+    """The hand that the arrays were made of."""
+    return hand_of_shape(np.zeros(10))
