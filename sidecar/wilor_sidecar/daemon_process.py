@@ -110,7 +110,6 @@ class DaemonProcess:
 
     def log(self) -> str:
         """What it has logged so far."""
-        self._log.seek(0)
-        text = self._log.read().decode(errors="replace")
-        self._log.seek(0, os.SEEK_END)
-        return text
+        # pread, because the place in the file is shared with the child, which writes at it.
+        descriptor = self._log.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")

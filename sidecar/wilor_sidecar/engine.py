@@ -152,7 +152,8 @@ class Engine:
             Whether the thread has ended within the time.
         """
         self._work.put(_STOP)
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:  # it has been started
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _live(self) -> None:

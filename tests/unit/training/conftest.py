@@ -1,13 +1,7 @@
-"""The hand's stored arrays, and the way to the training code, which is no installed package."""
-
-import sys
-from pathlib import Path
+"""The hand's stored arrays, and the hand they were made of."""
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "sidecar"))
-
 from tests.unit.training.posed_hand import PosedHand
 
 from training.hand import Hand, hand_of_shape
