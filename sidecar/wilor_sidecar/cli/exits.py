@@ -12,8 +12,6 @@ class Exit(IntEnum):
     """The thing asked for did not work; the message says why."""
     USAGE = 64
     """The command line cannot be understood."""
-    ENGINE = 70
-    """The engine is dead or stuck: a supervisor should start us again."""
     TEMPORARY = 75
     """Try again later: another daemon holds the run directory."""
     CONFIG = 78
