@@ -83,7 +83,7 @@ def _fine_mesh(hand: Hand) -> tuple[Floats, NDArray[np.int64]]:
     axes = [low[axis] + _GRID_M * np.arange(counts[axis]) for axis in range(3)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     distances = signed_distance(hand.flesh, grid.reshape(-1, 3)).reshape(grid.shape[:3])
-    places, faces, _, _ = marching_cubes(distances, 0.0, spacing=(_GRID_M,) * 3)  # type: ignore[no-untyped-call]
+    places, faces, _, _ = marching_cubes(distances, 0.0, spacing=(_GRID_M,) * 3)
     places, faces = places.astype(np.float64) + low, faces.astype(np.int64)
     corners = places[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
