@@ -210,7 +210,7 @@ class _Builder:
 
     def _add_bones(self, finger: str, start: Floats, direction: Floats, length: float, dorsal: Floats) -> None:
         first, group = FINGER_BONES[finger], TIPS.index(finger) + 1
-        radii = np.array(_RADII[finger]) * (1, 1, 1, 1)
+        radii = np.array(_RADII[finger])
         radii[1:] *= (2 - self._m.taper) ** np.array([1 / 3, 2 / 3, 1])
         place = start
         for bone in range(3):

@@ -14,6 +14,7 @@ from wilor_client.addresses import default_requests_address
 from wilor_client.connection import Connection
 from wilor_client.errors import BadReplyError, NoReplyError, RefusedError
 from wilor_protocol.codec import MalformedError, decode_message, decode_reply_head, encode
+from wilor_protocol.limits import CROP_SIDE_PX
 from wilor_protocol.names import Side
 from wilor_protocol.replies import EstimateReply, HelloReply, PongReply, Reply, StatusReply, TopologyReply
 from wilor_protocol.requests import (
@@ -182,7 +183,7 @@ def hand_crop(
     Raises:
         ValueError: another shape or dtype, or a part that the daemon would refuse; names it.
     """
-    if crop_rgb.shape != (256, 256, 3) or crop_rgb.dtype != np.uint8:
+    if crop_rgb.shape != (CROP_SIDE_PX, CROP_SIDE_PX, 3) or crop_rgb.dtype != np.uint8:
         raise ValueError(f"crop: expected uint8 of shape (256, 256, 3), got {crop_rgb.dtype} of shape {crop_rgb.shape}")
     return HandCrop(
         crop=crop_rgb.tobytes(), side=side, box=_as_tuple(box), side_score=side_score, score=score, track=track

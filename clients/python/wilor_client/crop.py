@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import numpy.typing as npt
 
+from wilor_protocol.limits import CROP_SIDE_PX
 from wilor_protocol.names import Side
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-CROP_PX = 256
 """Side of a crop in pixels."""
 
 FARTHEST_PX = 1_000_000
@@ -128,19 +128,19 @@ def _centre_column(side: Side) -> float:
     The reference puts the centre on 128, and for a left hand mirrors the photograph before it cuts. The daemon mirrors
     the crop instead (x -> 255 - x), so a left hand's centre has to sit on 127 for the network to see the same pixels.
     """
-    return CROP_PX / 2 if side == "right" else CROP_PX / 2 - 1
+    return CROP_SIDE_PX / 2 if side == "right" else CROP_SIDE_PX / 2 - 1
 
 
 def _sample(image_rgb: Image, square: tuple[float, float, float], centre_column: float) -> Image:
     """Blur what the crop reads as far as needed, then sample it bilinearly. Returns (256, 256, 3) uint8."""
     cx, cy, size = square
-    step = size / CROP_PX  # image pixels per crop pixel
-    left, top = cx - centre_column * step, cy - CROP_PX / 2 * step
+    step = size / CROP_SIDE_PX  # image pixels per crop pixel
+    left, top = cx - centre_column * step, cy - CROP_SIDE_PX / 2 * step
     sigma = _blur_sigma(step)
     columns = _read_range(left, step, _reach(sigma), image_rgb.shape[1])
     rows = _read_range(top, step, _reach(sigma), image_rgb.shape[0])
     if not columns or not rows:
-        return np.zeros((CROP_PX, CROP_PX, 3), np.uint8)
+        return np.zeros((CROP_SIDE_PX, CROP_SIDE_PX, 3), np.uint8)
     region = _blurred(image_rgb[rows.start : rows.stop, columns.start : columns.stop], sigma)
     return _warp(region, left - columns.start, top - rows.start, step)
 
@@ -159,7 +159,7 @@ def _reach(sigma: float) -> int:
 def _read_range(start: float, step: float, reach: int, length: int) -> range:
     """The image's rows or columns that decide the crop: those it samples, their neighbours, and the kernel's reach."""
     first = math.floor(start) - 1 - reach
-    last = math.ceil(start + (CROP_PX - 1) * step) + 1 + reach
+    last = math.ceil(start + (CROP_SIDE_PX - 1) * step) + 1 + reach
     return range(max(first, 0), min(last + 1, length))
 
 
@@ -185,6 +185,11 @@ def _warp(region: npt.NDArray[np.uint8 | np.float64], left: float, top: float, s
     cv2 = opencv()
     into_crop = np.array([[1 / step, 0, -left / step], [0, 1 / step, -top / step]])
     sampled = cv2.warpAffine(
-        region, into_crop, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+        region,
+        into_crop,
+        (CROP_SIDE_PX, CROP_SIDE_PX),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
     )
     return np.ascontiguousarray(np.rint(sampled).astype(np.uint8))

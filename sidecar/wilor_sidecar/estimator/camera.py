@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_CROP_FOCAL_PX, _CROP_SIDE_PX = 5000.0, 256
+from wilor_protocol.limits import CROP_SIDE_PX
+
+_CROP_FOCAL_PX = 5000.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Lens:
         if intrinsics is not None:
             return cls(*intrinsics)
         width, height = image_size
-        focal = _CROP_FOCAL_PX / _CROP_SIDE_PX * max(width, height)
+        focal = _CROP_FOCAL_PX / CROP_SIDE_PX * max(width, height)
         return cls(focal, focal, width / 2, height / 2)
 
 

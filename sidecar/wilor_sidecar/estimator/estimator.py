@@ -43,7 +43,7 @@ class Estimator:
             for frame in frames
             for hand, crop in zip(frame.request.hands, frame.crops_rgb, strict=True)
         ]
-        outputs = self._network(_filled_up(np.stack(views)))
+        outputs = self._network(np.stack(_filled_up(views)))
         estimates = iter(_one_hand(outputs, i, hand) for i, hand in enumerate(hands))
         return [_answered(frame.request, [next(estimates) for _ in frame.request.hands]) for frame in frames]
 
@@ -54,10 +54,10 @@ def _unmirrored(frame: Frame) -> Frame:
     return Frame(unmirrored_request(frame.request), frame.crops_rgb[:, :, ::-1])
 
 
-def _filled_up(crops_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    wanted = next(size for size in BATCH_SIZES if size >= len(crops_rgb))
+def _filled_up(crops: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    wanted = next(size for size in BATCH_SIZES if size >= len(crops))
     # With a crop that is there anyway: an odd one could send the whole batch RefineNet's long way.
-    return np.concatenate([crops_rgb, np.repeat(crops_rgb[-1:], wanted - len(crops_rgb), axis=0)])
+    return crops + crops[-1:] * (wanted - len(crops))
 
 
 def _one_hand(outputs: Outputs, index: int, hand: HandCrop) -> Outputs:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from wilor_protocol.limits import CROP_SIDE_PX, MAX_HANDS
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model.activations import on_gpu
 from wilor_sidecar.model.mano import Mano
@@ -17,8 +18,7 @@ from wilor_sidecar.model.rotations import axis_angles_from_matrices, matrices_fr
 from wilor_sidecar.model.vit import QUERIES, Backbone, Estimate
 from wilor_sidecar.weights.folder import ModelConfig
 
-MAX_BATCH = 8
-CROP_SHAPE = (256, 256, 3)
+_CROP_SHAPE = (CROP_SIDE_PX, CROP_SIDE_PX, 3)
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -67,7 +67,7 @@ class Wilor:
 
     def warm_up(self, batch: int) -> None:
         """Run both ways once for a batch size, so that nothing is left to compile."""
-        crops = np.zeros((batch, *CROP_SHAPE), np.uint8)
+        crops = np.zeros((batch, *_CROP_SHAPE), np.uint8)
         tokens = self._short_way(mx.array(crops))[-1]
         mx.eval(self._long_way(tokens))
 
@@ -120,9 +120,9 @@ def _compiled_on_gpu(function: Callable[[mx.array], list[mx.array]]) -> Callable
 
 
 def _check_crops(crops_rgb: NDArray[np.uint8]) -> None:
-    if crops_rgb.dtype != np.uint8 or crops_rgb.shape[1:] != CROP_SHAPE or not 1 <= len(crops_rgb) <= MAX_BATCH:
+    if crops_rgb.dtype != np.uint8 or crops_rgb.shape[1:] != _CROP_SHAPE or not 1 <= len(crops_rgb) <= MAX_HANDS:
         raise ValueError(
-            f"crops_rgb: expected uint8 of shape (1 to {MAX_BATCH}, 256, 256, 3), "
+            f"crops_rgb: expected uint8 of shape (1 to {MAX_HANDS}, 256, 256, 3), "
             f"got {crops_rgb.dtype} of shape {crops_rgb.shape}"
         )
 

@@ -2,8 +2,6 @@
 
 import itertools
 import queue
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -127,14 +125,6 @@ class Stub:
 def pong(request_id: int) -> PongReply:
     """The honest answer to a ping."""
     return PongReply(id=request_id, clocks=Clocks(monotonic_ns=1, wall_ns=2), deep=False)
-
-
-@pytest.fixture
-def short_dir() -> Iterator[Path]:
-    """A fresh private directory whose path leaves room for a socket's name, which pytest's own does not."""
-    path = Path(tempfile.mkdtemp(prefix="wc-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""What tests with real sockets and private directories share."""
+"""What tests with real sockets share."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import zmq
+
+from wilor_sidecar.channels import EventChannel
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
@@ -14,18 +14,18 @@ OpenSocket = Callable[[int], Socket]
 
 
 @pytest.fixture
-def short_dir() -> Iterator[Path]:
-    """A fresh private directory whose path leaves room for a socket's name, which pytest's own does not."""
-    path = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def context() -> Iterator[Context]:
     """A ZeroMQ context of the test's own."""
     with zmq.Context() as made:
         yield made
+
+
+@pytest.fixture
+def events(context: Context, short_dir: Path) -> Iterator[EventChannel]:
+    """A real event channel at `short_dir / "s"`."""
+    made = EventChannel(context, f"ipc://{short_dir}/s")
+    yield made
+    made.close()
 
 
 @pytest.fixture

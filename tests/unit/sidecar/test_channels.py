@@ -27,14 +27,6 @@ def channel(context: Context, short_dir: Path) -> Iterator[RequestChannel]:
 
 
 @pytest.fixture
-def events(context: Context, short_dir: Path) -> Iterator[EventChannel]:
-    """An event channel at `short_dir / "s"`."""
-    made = EventChannel(context, f"ipc://{short_dir}/s")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def connect(open_socket: OpenSocket, short_dir: Path) -> Connect:
     """Makes a client's socket, of a kind and with options, and connects it to the channel."""
 

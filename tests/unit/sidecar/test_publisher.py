@@ -1,6 +1,6 @@
 """Events: their numbers, who gets which, and what is not even encoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from wilor_sidecar import publisher as publisher_module
 from wilor_sidecar.channels import EventChannel
 from wilor_sidecar.publisher import Publisher
 
-from .conftest import Context, OpenSocket, Socket
+from .conftest import OpenSocket, Socket
 from .fakes import MODEL, UNIT_S, FakeNetwork, hand_of, request_of, timing_of, wait_for
 from .test_estimator import estimate
 
@@ -22,21 +22,13 @@ Subscribe = Callable[..., Socket]
 
 
 @pytest.fixture
-def channel(context: Context, short_dir: Path) -> Iterator[EventChannel]:
-    """A real event channel."""
-    made = EventChannel(context, f"ipc://{short_dir}/s")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def publisher(channel: EventChannel) -> Publisher:
+def publisher(events: EventChannel) -> Publisher:
     """The publisher under test."""
-    return Publisher(channel, epoch="this life")
+    return Publisher(events, epoch="this life")
 
 
 @pytest.fixture
-def subscribe(open_socket: OpenSocket, short_dir: Path, channel: EventChannel, publisher: Publisher) -> Subscribe:
+def subscribe(open_socket: OpenSocket, short_dir: Path, events: EventChannel, publisher: Publisher) -> Subscribe:
     """Makes a subscriber of some prefixes, and waits until the publisher knows of it."""
 
     def subscribed(*prefixes: bytes) -> Socket:
@@ -44,7 +36,7 @@ def subscribe(open_socket: OpenSocket, short_dir: Path, channel: EventChannel, p
         for prefix in prefixes:
             client.setsockopt(zmq.SUBSCRIBE, prefix)
         client.connect(f"ipc://{short_dir}/s")
-        wait_for(lambda: publisher.owes_state_to_new_subscribers() or channel.topics >= set(prefixes), "subscription")
+        wait_for(lambda: publisher.owes_state_to_new_subscribers() or events.topics >= set(prefixes), "subscription")
         return client
 
     return subscribed
@@ -112,14 +104,14 @@ def test_only_what_is_subscribed_to_is_encoded(
 
 
 def test_an_unsubscribed_topic_is_not_encoded_any_more(
-    publisher: Publisher, subscribe: Subscribe, encoded: list[str], channel: EventChannel
+    publisher: Publisher, subscribe: Subscribe, encoded: list[str], events: EventChannel
 ) -> None:
     """When the last listener goes, so does the work for it."""
     subscribe(b"hands/a\0").close()
 
     def gone() -> bool:
         publisher.owes_state_to_new_subscribers()
-        return not channel.topics
+        return not events.topics
 
     wait_for(gone, "the end of the subscription")
     publish(publisher)
@@ -212,20 +204,20 @@ def test_the_state_is_published_and_numbered(publisher: Publisher, subscribe: Su
     [(b"state\0", True), (b"", True), (b"s", True), (b"state", True), (b"states\0", False), (b"hands/a\0", False)],
 )
 def test_who_subscribes_to_the_state_is_owed_it(
-    publisher: Publisher, channel: EventChannel, open_socket: OpenSocket, short_dir: Path, prefix: bytes, is_owed: bool
+    publisher: Publisher, events: EventChannel, open_socket: OpenSocket, short_dir: Path, prefix: bytes, is_owed: bool
 ) -> None:
     """A new subscription that covers `state` asks for it, each time anew; any other does not; an old one neither."""
     for _ in range(2):
         client = open_socket(zmq.SUB)
         client.setsockopt(zmq.SUBSCRIBE, prefix)
         client.connect(f"ipc://{short_dir}/s")
-        assert channel.socket.poll(UNIT_MS), "no subscription came"
+        assert events.socket.poll(UNIT_MS), "no subscription came"
         assert publisher.owes_state_to_new_subscribers() == is_owed
         assert not publisher.owes_state_to_new_subscribers()
 
 
 def test_one_among_many_new_subscribers_is_enough(
-    publisher: Publisher, channel: EventChannel, open_socket: OpenSocket, short_dir: Path
+    publisher: Publisher, events: EventChannel, open_socket: OpenSocket, short_dir: Path
 ) -> None:
     """However many topics come first, whoever subscribes to the state behind them is owed it."""
     client = open_socket(zmq.SUB)
@@ -234,7 +226,7 @@ def test_one_among_many_new_subscribers_is_enough(
     client.setsockopt(zmq.SUBSCRIBE, b"state\0")
     client.connect(f"ipc://{short_dir}/s")
     wait_for(publisher.owes_state_to_new_subscribers, "the state's subscription")
-    assert b"state\0" in channel.topics
+    assert b"state\0" in events.topics
 
 
 def test_topics_are_told_to_people(publisher: Publisher, subscribe: Subscribe) -> None:
