@@ -51,7 +51,7 @@ class Estimator:
 def _unmirrored(frame: Frame) -> Frame:
     if not frame.request.mirrored:
         return frame
-    return Frame(unmirrored_request(frame.request), frame.crops_rgb[:, :, ::-1])
+    return Frame(unmirrored_request(frame.request), [mirrored_crop(crop) for crop in frame.crops_rgb])
 
 
 def _filled_up(crops: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:

@@ -1,6 +1,7 @@
 """A request together with its pixels, and how the pixels are read out of it."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,11 @@ class Frame:
 
     Attributes:
         request: as it came.
-        crops_rgb: (hands, 256, 256, 3) uint8, as they came.
+        crops_rgb: (256, 256, 3) uint8 for each hand, as they came; raw ones are views of the request's bytes.
     """
 
     request: EstimateRequest
-    crops_rgb: NDArray[np.uint8]
+    crops_rgb: Sequence[NDArray[np.uint8]]
 
     @classmethod
     def of_request(cls, request: EstimateRequest) -> "Frame":
@@ -37,7 +38,7 @@ class Frame:
             BadImageError: a compressed crop cannot be read or has another size; names the field.
         """
         crops = [_pixels(hand, f"hands[{index}].crop") for index, hand in enumerate(request.hands)]
-        return cls(request, np.stack(crops))
+        return cls(request, crops)
 
 
 def _pixels(hand: HandCrop, field: str) -> NDArray[np.uint8]:
