@@ -14,6 +14,8 @@ from typing import Self
 from wilor_client import HandClient, NoReplyError
 from wilor_protocol.address import RUN_VARIABLE, events_address, requests_address
 from wilor_protocol.replies import State, StatusReply
+from wilor_sidecar.config.file import CONFIG_VARIABLE
+from wilor_sidecar.config.setting import VARIABLE_PREFIX
 
 _ASK_AGAIN_MS = 100
 
@@ -43,7 +45,7 @@ class DaemonProcess:
         Args:
             model: see `serve --model`.
             arguments: further ones for `serve`.
-            environment: added to this process's.
+            environment: added to this process's, which lends it no settings; nor does this user's settings file.
             run_dir: an existing directory to use; None: a fresh one, removed at the end.
         """
         # A fresh directory directly under the temporary one: a socket's path must be short.
@@ -51,7 +53,7 @@ class DaemonProcess:
         self.run_dir = run_dir or Path(self._own_dir.name)  # type: ignore[union-attr]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._command = [sys.executable, "-m", "wilor_sidecar", "serve", "--model", model, *arguments]
-        self._environment = {**os.environ, RUN_VARIABLE: str(self.run_dir), **(environment or {})}
+        self._environment = {**_without_settings(os.environ), RUN_VARIABLE: str(self.run_dir), **(environment or {})}
 
     @property
     def requests_address(self) -> str:
@@ -113,3 +115,8 @@ class DaemonProcess:
         # pread, because the place in the file is shared with the child, which writes at it.
         descriptor = self._log.fileno()
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    others = {name: value for name, value in environment.items() if not name.startswith(VARIABLE_PREFIX)}
+    return {**others, CONFIG_VARIABLE: os.devnull}

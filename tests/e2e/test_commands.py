@@ -42,6 +42,35 @@ def test_status_without_a_daemon_says_so(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_config_tells_values_and_where_they_come_from(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Config prints a settings file that says the same again; commands find their daemon by the settings file."""
+    file = tmp_path / "config.toml"
+    file.write_text(f'run_dir = "{daemon.run_dir}"')
+    printed = command("config", "--config", str(file), "--log-level", "debug").stdout
+    lines = {line.split(" = ")[0]: " ".join(line.split()) for line in printed.splitlines()}
+    assert lines["log_level"] == 'log_level = "debug" # flag --log-level'
+    assert lines["run_dir"] == f'run_dir = "{daemon.run_dir}" # file {file}'
+    assert lines["model"] == 'model = "embedded" # default'
+    again = tmp_path / "again.toml"
+    again.write_text(printed)
+    reprinted = command("config", "--config", str(again)).stdout
+    assert [line.split(" #")[0] for line in reprinted.splitlines()[1:]] == [
+        line.split(" #")[0] for line in printed.splitlines()[1:]
+    ]
+    assert command("status", "--config", str(again)).returncode == 0
+
+
+def test_a_slip_in_the_settings_file_is_told(tmp_path: Path) -> None:
+    """Serve ends with 78 and one line that says which key is meant, and so do config and status."""
+    file = tmp_path / "config.toml"
+    file.write_text('log_levle = "debug"')
+    for name in ("serve", "config", "status"):
+        result = command(name, "--config", str(file))
+        assert result.returncode == 78
+        assert "nearest is log_level" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
 def test_estimate_prints_and_draws(daemon: DaemonProcess, tmp_path: Path) -> None:
     """A photograph's hands are printed, and drawn over it."""
     drawn = demo_picture()

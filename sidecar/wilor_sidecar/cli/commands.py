@@ -1,11 +1,14 @@
 """What several commands share: a parser of their own, and the way to the daemon."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from wilor_protocol.address import events_address, requests_address
+from wilor_sidecar.config import resolve
+from wilor_sidecar.config.sources import add_config_flag
 
 SubParsers = Any  # argparse keeps the type of add_subparsers() private
 
@@ -20,17 +23,23 @@ def add_command(
 
 
 def add_run_dir_flag(parser: argparse.ArgumentParser) -> None:
-    """`--run-dir`, for a command that talks to a running daemon."""
-    parser.add_argument(
-        "--run-dir", type=Path, metavar="DIR", help="where the daemon's sockets are (default: as the daemon's)"
-    )
+    """`--run-dir` and `--config`, for a command that talks to a running daemon."""
+    parser.add_argument("--run-dir", metavar="DIR", help="where the daemon's sockets are (default: as the daemon's)")
+    add_config_flag(parser)
 
 
 def requests_of(arguments: argparse.Namespace) -> str | None:
-    """The address that `--run-dir` means; None, the client's default, without it."""
-    return requests_address(arguments.run_dir) if arguments.run_dir else None
+    """Where the daemon with these settings answers; None, the client's default, where no setting says."""
+    directory = _run_dir_of(arguments)
+    return requests_address(directory) if directory else None
 
 
 def events_of(arguments: argparse.Namespace) -> str | None:
-    """The address that `--run-dir` means; None, the client's default, without it."""
-    return events_address(arguments.run_dir) if arguments.run_dir else None
+    """Where the daemon with these settings publishes; None, the client's default, where no setting says."""
+    directory = _run_dir_of(arguments)
+    return events_address(directory) if directory else None
+
+
+def _run_dir_of(arguments: argparse.Namespace) -> Path | None:
+    effective = resolve(argparse.Namespace(config=arguments.config, run_dir=arguments.run_dir), os.environ)
+    return None if effective.origins["run_dir"] == "default" else effective.config.run_dir

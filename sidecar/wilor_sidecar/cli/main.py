@@ -7,11 +7,12 @@ from typing import NoReturn
 
 from wilor_client.errors import HandClientError
 from wilor_protocol.version import __version__
-from wilor_sidecar.cli import bench, convert, demo, estimate, serve, status, watch
+from wilor_sidecar.cli import bench, config, convert, demo, estimate, serve, status, watch
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.config import ConfigError
 
-_COMMANDS = (serve, status, estimate, watch, demo, bench, convert)
+_COMMANDS = (serve, config, status, estimate, watch, demo, bench, convert)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.run(parsed)
     except CommandError as error:
         return _failed(error, error.status)
+    except ConfigError as error:
+        return _failed(error, Exit.CONFIG)
     except HandClientError as error:
         return _failed(error, Exit.FAILED)
     except KeyboardInterrupt:

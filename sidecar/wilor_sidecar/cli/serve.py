@@ -8,7 +8,7 @@ import sys
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.config import Config, ConfigError
+from wilor_sidecar.config import add_flags, resolve
 from wilor_sidecar.engine import Network
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
@@ -18,18 +18,19 @@ from wilor_sidecar.service import Service
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "serve", run, "Serve hand poses until told to stop.")
-    Config.add_flags(parser)
+    add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Live one life of the daemon."""
     os.umask(0o077)
     try:
-        config = Config.resolve(arguments, os.environ)
-        directory = RunDirectory.take(config.run_directory)
+        config = resolve(arguments, os.environ).config
+        config.check_model()
+        directory = RunDirectory.take(config.run_dir)
     except AlreadyRunningError as error:
         raise CommandError(str(error), Exit.TEMPORARY) from error
-    except (ConfigError, RunDirectoryError) as error:
+    except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
     _log_to_stderr(config.log_level)
     settle_mlx()

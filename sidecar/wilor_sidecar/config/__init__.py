@@ -1,0 +1,11 @@
+"""The daemon's settings: one table, and four places that a value can come from.
+
+A flag wins over the environment, the environment over the settings file, the file over the default. In all of them a
+setting has the same name: `--log-level`, `WILOR_SIDECAR_LOG_LEVEL`, `log_level`.
+"""
+
+from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.sources import Effective, add_flags, resolve
+from wilor_sidecar.config.table import SETTINGS, Config
+
+__all__ = ["SETTINGS", "Config", "ConfigError", "Effective", "add_flags", "resolve"]

@@ -1,0 +1,116 @@
+"""Which value counts: a flag, the environment, the settings file, or the default."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file, read_config_file
+from wilor_sidecar.config.setting import VARIABLE_PREFIX, Setting, Value
+from wilor_sidecar.config.table import SETTINGS, Config
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The settings that count, and why.
+
+    Attributes:
+        config: their values.
+        origins: for each name where its value comes from, for people: "default", or a flag, variable or file.
+        file: the settings file, whether it is there or not.
+    """
+
+    config: Config
+    origins: dict[str, str]
+    file: Path
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give a parser a flag for each setting, and `--config`."""
+    add_config_flag(parser)
+    for each in SETTINGS:
+        choices = f": {', '.join(each.choices)}" if each.choices else ""
+        default = "" if each.default is None else f" (default: {each.default})"
+        text = f"{each.help}{choices} [{each.variable}]{default}".replace("%", "%%")
+        parser.add_argument(each.flag, help=text, metavar=each.name.upper())
+
+
+def add_config_flag(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the flag that names the settings file."""
+    text = f"the settings file (TOML) [{CONFIG_VARIABLE}] (default: {_default_file(os.environ)})"
+    parser.add_argument("--config", metavar="FILE", help=text)
+
+
+def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effective:
+    """The settings that count.
+
+    Args:
+        flags: from a parser with `add_flags`, or with some of them: one that is missing says nothing.
+        environment: of the process. An empty variable says nothing.
+
+    Raises:
+        ConfigError: a setting in the file or the environment is unknown, or one has a value that it cannot have, even
+            where a better one would win; or the file was named and is not there.
+    """
+    _refuse_unknown_variables(environment)
+    file, stored = _file(flags, environment)
+    values: dict[str, Value] = {}
+    origins = {}
+    for each in SETTINGS:
+        origins[each.name] = "default"
+        for origin, read in _candidates(each, flags, environment, file, stored):
+            try:
+                values[each.name], origins[each.name] = read(), origin
+            except ConfigError as error:
+                raise ConfigError(f"{error} ({origin})") from error
+    return Effective(Config(**values), origins, file)  # type: ignore[arg-type]
+
+
+def _candidates(
+    setting: Setting, flags: argparse.Namespace, environment: Mapping[str, str], file: Path, stored: Mapping[str, Any]
+) -> Iterator[tuple[str, Callable[[], Value]]]:
+    """Where a setting has a value, and what reads it; what wins comes last."""
+    if setting.name in stored:
+        yield f"file {file}", lambda: setting.from_toml(stored[setting.name], file.parent)
+    if environment.get(setting.variable):
+        yield f"environment {setting.variable}", lambda: setting.from_text(environment[setting.variable])
+    text = getattr(flags, setting.name, None)
+    if text is not None:
+        yield f"flag {setting.flag}", lambda: setting.from_text(str(text))
+
+
+def _file(flags: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
+    named = getattr(flags, "config", None) or environment.get(CONFIG_VARIABLE)
+    path = Path(named).expanduser().absolute() if named else _default_file(environment)
+    try:
+        stored = read_config_file(path)
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"{path}: there is no such settings file") from None
+        return path, {}
+    names = [each.name for each in SETTINGS]
+    for name in stored:
+        if name not in names:
+            raise ConfigError(f"{name}: there is no such setting{_nearest(name, names)} (file {path})")
+    return path, stored
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """A variable with a slip in it must not pass in silence for one that says nothing."""
+    known = [CONFIG_VARIABLE, *(each.variable for each in SETTINGS)]
+    for name in environment:
+        if name.startswith(VARIABLE_PREFIX) and name not in known:
+            raise ConfigError(f"{name}: there is no such setting{_nearest(name, known)} (environment)")
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    return f"; the nearest is {difflib.get_close_matches(name, names, n=1, cutoff=0)[0]}"
+
+
+def _default_file(environment: Mapping[str, str]) -> Path:
+    return default_config_file(environment, platform=sys.platform, home=Path.home())

@@ -1,0 +1,46 @@
+"""The table: for each setting its name, type, default, limits and help, here and nowhere else."""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+from wilor_protocol.address import RUN_VARIABLE, default_run_directory
+from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.setting import Setting, declare, setting_of
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `serve` needs to know. To add a setting, add a row."""
+
+    model: str = declare("embedded", "the network to serve: embedded, or a folder made by `wilor-sidecar convert`")
+    run_dir: Path = declare(default_run_directory, "the private directory for the sockets", variable=RUN_VARIABLE)
+    log_level: str = declare("info", "how much to log", choices=("debug", "info", "warning", "error"))
+
+    def check_model(self) -> None:
+        """Look whether the model is there; the engine will see whether it is sound.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if self.model != "embedded" and not (Path(self.model) / "config.json").is_file():
+            raise ConfigError(f"model: expected embedded or a converted folder, {self.model!r} has no config.json")
+
+
+def _rows() -> tuple[Setting, ...]:
+    kinds = typing.get_type_hints(Config)
+    return tuple(setting_of(column, _kind(kinds[column.name])) for column in dataclasses.fields(Config))
+
+
+def _kind(annotation: object) -> type:
+    """The type behind `T` and `T | None`."""
+    if isinstance(annotation, types.UnionType):
+        annotation = next(each for each in annotation.__args__ if each is not type(None))
+    assert isinstance(annotation, type)
+    return annotation
+
+
+SETTINGS = _rows()
+"""The rows, in the table's order."""

@@ -1,0 +1,257 @@
+"""The settings: where each value comes from, and what is refused."""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from wilor_protocol.address import default_run_directory
+from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, add_flags, resolve
+from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file
+from wilor_sidecar.config.setting import Setting
+
+NO_FILE = {CONFIG_VARIABLE: os.devnull}
+
+
+def parser() -> argparse.ArgumentParser:
+    """As `serve` makes its own."""
+    made = argparse.ArgumentParser(prog="serve")
+    add_flags(made)
+    return made
+
+
+def effective(flags: str = "", environment: Mapping[str, str] | None = None, toml: Path | None = None) -> Effective:
+    """The settings that these flags, this environment and this file lead to."""
+    file = {CONFIG_VARIABLE: str(toml)} if toml else NO_FILE
+    return resolve(parser().parse_args(flags.split()), {**file, **(environment or {})})
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    """A settings file that says one thing."""
+    path = tmp_path / "config.toml"
+    path.write_text('log_level = "warning"\n')
+    return path
+
+
+def test_defaults_are_complete() -> None:
+    """Without flags, environment and file everything has a value that works."""
+    found = effective()
+    assert found.config == Config()
+    assert (found.config.model, found.config.log_level) == ("embedded", "info")
+    assert found.config.run_dir == default_run_directory()
+    assert set(found.origins.values()) == {"default"}
+
+
+def test_each_source_wins_over_the_next(toml: Path) -> None:
+    """Flag, environment, file, default: in this order, and each says that it was the one."""
+    variable = {"WILOR_SIDECAR_LOG_LEVEL": "debug"}
+    tries = [
+        effective("--log-level error", variable, toml),
+        effective("", variable, toml),
+        effective("", {}, toml),
+        effective(),
+    ]
+    assert [each.config.log_level for each in tries] == ["error", "debug", "warning", "info"]
+    assert [each.origins["log_level"] for each in tries] == [
+        "flag --log-level",
+        "environment WILOR_SIDECAR_LOG_LEVEL",
+        f"file {toml}",
+        "default",
+    ]
+
+
+def test_the_sources_are_weighed_setting_by_setting(toml: Path) -> None:
+    """One flag does not switch environment and file off for the others."""
+    config = effective("--run-dir /r", {"WILOR_SIDECAR_MODEL": "m"}, toml).config
+    assert (config.run_dir, config.model, config.log_level) == (Path("/r"), "m", "warning")
+
+
+def test_the_run_directory_has_the_protocols_variable() -> None:
+    """It is the one that clients read too."""
+    assert effective("", {"WILOR_SIDECAR_RUN": "/somewhere"}).config.run_dir == Path("/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment"),
+    [
+        ("--log-level loud", {"WILOR_SIDECAR_LOG_LEVEL": "debug"}),
+        ("--log-level debug", {"WILOR_SIDECAR_LOG_LEVEL": "loud"}),
+    ],
+)
+def test_a_bad_value_is_refused_wherever_it_stands(flags: str, environment: dict[str, str]) -> None:
+    """Neither is it made good by what would win or lose; the error names setting, choices, value and place."""
+    with pytest.raises(ConfigError, match=r"log_level: .*debug, info, warning, error.*'loud' \((flag|environment) "):
+        effective(flags, environment)
+
+
+def test_an_unknown_key_in_the_file_is_refused(toml: Path) -> None:
+    """The error says which is nearest, and in which file it stands."""
+    toml.write_text('log-levle = "debug"\n')
+    with pytest.raises(ConfigError, match=f"log-levle: .*nearest is log_level .*{toml}"):
+        effective("", {}, toml)
+
+
+def test_a_table_in_the_file_is_an_unknown_key(toml: Path) -> None:
+    """The file is flat."""
+    toml.write_text('[daemon]\nlog_level = "debug"\n')
+    with pytest.raises(ConfigError, match="daemon: there is no such setting"):
+        effective("", {}, toml)
+
+
+def test_an_unknown_variable_is_refused() -> None:
+    """A slip in a variable's name does not pass in silence."""
+    with pytest.raises(ConfigError, match=r"WILOR_SIDECAR_LOGLEVEL: .*nearest is WILOR_SIDECAR_LOG_LEVEL"):
+        effective("", {"WILOR_SIDECAR_LOGLEVEL": "debug"})
+
+
+@pytest.mark.parametrize("text", ["log_level = ", "log_level = 'a'\nlog_level = 'b'", "\0"])
+def test_a_file_that_is_no_toml_is_refused(toml: Path, text: str) -> None:
+    """The error names the file and the line."""
+    toml.write_text(text)
+    with pytest.raises(ConfigError, match=f"{toml}: is not TOML: .*(line|end of document)"):
+        effective("", {}, toml)
+
+
+def test_a_file_that_is_no_text_is_refused(toml: Path) -> None:
+    """TOML is UTF-8."""
+    toml.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        effective("", {}, toml)
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """The usual file may be missing; one that somebody named may not."""
+    assert effective("", {CONFIG_VARIABLE: "", "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)})
+    for flags, environment in (("--config nowhere.toml", {}), ("", {CONFIG_VARIABLE: "nowhere.toml"})):
+        with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such settings file"):
+            effective(flags, environment)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        effective(f"--config {tmp_path}")
+
+
+def test_the_flag_names_the_file_that_counts(toml: Path, tmp_path: Path) -> None:
+    """`--config` wins over its variable, and the other file is not even read."""
+    other = tmp_path / "other.toml"
+    other.write_text("nonsense")
+    assert effective(f"--config {toml}", {CONFIG_VARIABLE: str(other)}).config.log_level == "warning"
+
+
+def test_where_the_file_is_by_default() -> None:
+    """By the platform's rule."""
+    home = Path("/home/ada lovelace")
+    assert default_config_file({}, platform="linux", home=home) == home / ".config/wilor-sidecar/config.toml"
+    xdg = {"XDG_CONFIG_HOME": "/etc/ada"}
+    assert default_config_file(xdg, platform="linux", home=home) == Path("/etc/ada/wilor-sidecar/config.toml")
+    on_mac = home / "Library/Application Support/wilor-sidecar/config.toml"
+    assert default_config_file(xdg, platform="darwin", home=home) == on_mac
+
+
+def test_a_path_in_the_file_begins_at_the_file(toml: Path) -> None:
+    """Not at the working directory, which a supervisor chooses; ~ is the user's home everywhere."""
+    toml.write_text('run_dir = "run"\n')
+    assert effective("", {}, toml).config.run_dir == toml.parent / "run"
+    toml.write_text('run_dir = "~/run"\n')
+    assert effective("", {}, toml).config.run_dir == Path.home() / "run"
+    assert effective("--run-dir run").config.run_dir == Path("run")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_without_a_model_is_refused(tmp_path: Path, there: bool) -> None:
+    """The error names the setting and the folder, whether it is empty or missing."""
+    folder = tmp_path / "model"
+    if there:
+        folder.mkdir()
+    with pytest.raises(ConfigError, match=f"model: .*{folder}.*config.json"):
+        effective(f"--model {folder}").config.check_model()
+
+
+def test_a_converted_folder_is_taken(tmp_path: Path) -> None:
+    """A folder with a config.json may be a model; the engine will see."""
+    (tmp_path / "config.json").touch()
+    effective(f"--model {tmp_path}").config.check_model()
+
+
+def test_an_empty_variable_is_no_value() -> None:
+    """`VARIABLE= wilor-sidecar serve` means the default, as an empty `$WILOR_SIDECAR_RUN` does for clients."""
+    assert effective("", {each.variable: "" for each in SETTINGS}).config == Config()
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    """A Config is a value."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().model = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_help_tells_of_every_setting(setting: Setting) -> None:
+    """Flag, variable, meaning and default of each stand in the help."""
+    text = "".join(parser().format_help().split())
+    assert f"{setting.flag}{setting.name.upper()}" in text
+    assert f"[{setting.variable}]" in text
+    assert "".join(setting.help.split()) in text
+    if setting.default is not None:
+        assert "".join(f"(default: {setting.default})".split()) in text
+
+
+def test_every_setting_has_one_name_in_three_spellings() -> None:
+    """Flag and variable follow from the name; only the run directory's variable is the protocol's."""
+    for each in SETTINGS:
+        assert each.flag == "--" + each.name.replace("_", "-")
+        assert each.variable == (
+            "WILOR_SIDECAR_RUN" if each.name == "run_dir" else "WILOR_SIDECAR_" + each.name.upper()
+        )
+    assert len({each.variable for each in SETTINGS}) == len(SETTINGS)
+
+
+def row(kind: type, default: object = None, **limits: float) -> Setting:
+    """A setting of this type."""
+    found = {"low": None, "high": None, **limits}
+    return Setting(name="x", kind=kind, default=default, help="", variable="X", choices=(), **found)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (int, "12", 12),
+        (float, "1.5", 1.5),
+        (float, "2", 2.0),
+        (bool, "Yes", True),
+        (bool, "off", False),
+        (str, "", None),
+        (Path, "", None),
+        (Path, "~/a b", Path.home() / "a b"),
+    ],
+)
+def test_texts_become_values(kind: type, text: str, value: object) -> None:
+    """As a person would mean them; an empty text takes away what a weaker source has set."""
+    assert row(kind).from_text(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "one", "1.5", "0", "11", "nan"])
+def test_texts_that_mean_nothing_are_refused(text: str) -> None:
+    """The error names what was expected and what came."""
+    with pytest.raises(
+        ConfigError, match=f"x: expected a whole number from 1 to 10, got {text!r}|got {text or repr('')}"
+    ):
+        row(int, 5, low=1, high=10).from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(int, True), (int, 1.0), (int, "1"), (bool, 1), (str, 5), (Path, 5), (float, "1"), (float, True)],
+)
+def test_toml_of_another_type_is_refused(kind: type, value: object) -> None:
+    """TOML has types, and they count."""
+    with pytest.raises(ConfigError, match="x: expected"):
+        row(kind).from_toml(value, Path("/"))
+
+
+def test_toml_numbers() -> None:
+    """A whole number is a number; not a number is none that fits a limit."""
+    assert row(float).from_toml(3, Path("/")) == 3.0
+    with pytest.raises(ConfigError, match="a number, 0 or more, got nan"):
+        row(float, low=0).from_toml(float("nan"), Path("/"))
