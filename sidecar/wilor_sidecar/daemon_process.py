@@ -34,7 +34,7 @@ class DaemonProcess:
 
     def __init__(
         self,
-        model: str = "embedded",
+        model: str | None = "embedded",
         *,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
@@ -43,7 +43,7 @@ class DaemonProcess:
         """Prepare; entering the `with` starts it.
 
         Args:
-            model: see `serve --model`.
+            model: see `serve --model`; None: no such flag.
             arguments: further ones for `serve`.
             environment: added to this process's, which lends it no settings; nor does this user's settings file.
             run_dir: an existing directory to use; None: a fresh one, removed at the end.
@@ -52,7 +52,8 @@ class DaemonProcess:
         self._own_dir = None if run_dir else tempfile.TemporaryDirectory(prefix="wilor-", ignore_cleanup_errors=True)
         self.run_dir = run_dir or Path(self._own_dir.name)  # type: ignore[union-attr]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        self._command = [sys.executable, "-m", "wilor_sidecar", "serve", "--model", model, *arguments]
+        named = () if model is None else ("--model", model)
+        self._command = [sys.executable, "-m", "wilor_sidecar", "serve", *named, *arguments]
         self._environment = {**_without_settings(os.environ), RUN_VARIABLE: str(self.run_dir), **(environment or {})}
 
     @property

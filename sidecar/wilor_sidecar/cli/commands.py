@@ -41,5 +41,6 @@ def events_of(arguments: argparse.Namespace) -> str | None:
 
 
 def _run_dir_of(arguments: argparse.Namespace) -> Path | None:
-    effective = resolve(argparse.Namespace(config=arguments.config, run_dir=arguments.run_dir), os.environ)
+    named = {name: value for name, value in vars(arguments).items() if name in ("config", "run_dir")}
+    effective = resolve(argparse.Namespace(**named), os.environ)
     return None if effective.origins["run_dir"] == "default" else effective.config.run_dir

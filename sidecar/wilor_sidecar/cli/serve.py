@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.umask(0o077)
     try:
         config = resolve(arguments, os.environ).config
-        config.check_model()
+        model = config.located_model()
         directory = RunDirectory.take(config.run_dir)
     except AlreadyRunningError as error:
         raise CommandError(str(error), Exit.TEMPORARY) from error
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error), Exit.CONFIG) from error
     _log_to_stderr(config.log_level)
     settle_mlx()
-    engine_has_ended = Service(directory, lambda: _load(config.model)).run()
+    engine_has_ended = Service(directory, lambda: _load(model)).run()
     if not engine_has_ended:
         sys.stderr.flush()
         os._exit(Exit.OK)  # a normal end would wait for it; and who was asked to stop must not look crashed

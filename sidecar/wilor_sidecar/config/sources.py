@@ -1,6 +1,10 @@
-"""Which value counts: a flag, the environment, the settings file, or the default."""
+"""Which value counts: a flag, the environment, the settings file, or the default.
+
+The model has one more place: what was chosen with `wilor-sidecar models use` comes before the embedded one.
+"""
 
 import argparse
+import dataclasses
 import difflib
 import os
 import sys
@@ -13,6 +17,8 @@ from wilor_sidecar.config.errors import ConfigError
 from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file, read_config_file
 from wilor_sidecar.config.setting import VARIABLE_PREFIX, Setting, Value
 from wilor_sidecar.config.table import SETTINGS, Config
+from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.store import ModelStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +36,25 @@ class Effective:
     file: Path
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give a parser a flag for each setting, and `--config`."""
+def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Give a parser `--config` and a flag for each of these settings; without names for all of them.
+
+    A flag that is not given leaves nothing in the namespace, so that a command and its action may both have it.
+    """
     add_config_flag(parser)
     for each in SETTINGS:
+        if names and each.name not in names:
+            continue
         choices = f": {', '.join(each.choices)}" if each.choices else ""
         default = "" if each.default is None else f" (default: {each.default})"
         text = f"{each.help}{choices} [{each.variable}]{default}".replace("%", "%%")
-        parser.add_argument(each.flag, help=text, metavar=each.name.upper())
+        parser.add_argument(each.flag, help=text, metavar=each.name.upper(), default=argparse.SUPPRESS)
 
 
 def add_config_flag(parser: argparse.ArgumentParser) -> None:
     """Give a parser the flag that names the settings file."""
     text = f"the settings file (TOML) [{CONFIG_VARIABLE}] (default: {_default_file(os.environ)})"
-    parser.add_argument("--config", metavar="FILE", help=text)
+    parser.add_argument("--config", metavar="FILE", help=text, default=argparse.SUPPRESS)
 
 
 def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effective:
@@ -68,7 +79,17 @@ def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effect
                 values[each.name], origins[each.name] = read(), origin
             except ConfigError as error:
                 raise ConfigError(f"{error} ({origin})") from error
-    return Effective(Config(**values), origins, file)  # type: ignore[arg-type]
+    config = Config(**values)  # type: ignore[arg-type]
+    if origins["model"] == "default" and (chosen := _chosen_model(config)) != config.model:
+        config, origins["model"] = dataclasses.replace(config, model=chosen), "wilor-sidecar models use"
+    return Effective(config, origins, file)
+
+
+def _chosen_model(config: Config) -> str:
+    try:
+        return ModelStore(config.models_dir).chosen()
+    except WeightsError as error:
+        raise ConfigError(f"model: {error}") from error
 
 
 def _candidates(

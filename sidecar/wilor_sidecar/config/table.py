@@ -9,24 +9,31 @@ from pathlib import Path
 from wilor_protocol.address import RUN_VARIABLE, default_run_directory
 from wilor_sidecar.config.errors import ConfigError
 from wilor_sidecar.config.setting import Setting, declare, setting_of
+from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.store import EMBEDDED, ModelStore, default_models_directory
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `serve` needs to know. To add a setting, add a row."""
 
-    model: str = declare("embedded", "the network to serve: embedded, or a folder made by `wilor-sidecar convert`")
+    model: str = declare(
+        EMBEDDED, "the network to serve: embedded, a model that `wilor-sidecar models` lists, or a converted folder"
+    )
+    models_dir: Path = declare(default_models_directory, "where models are kept: see `wilor-sidecar models`")
     run_dir: Path = declare(default_run_directory, "the private directory for the sockets", variable=RUN_VARIABLE)
     log_level: str = declare("info", "how much to log", choices=("debug", "info", "warning", "error"))
 
-    def check_model(self) -> None:
-        """Look whether the model is there; the engine will see whether it is sound.
+    def located_model(self) -> str:
+        """What to load: "embedded" or a folder that is there; the engine will see whether it is sound.
 
         Raises:
-            ConfigError: it is not.
+            ConfigError: it is not there.
         """
-        if self.model != "embedded" and not (Path(self.model) / "config.json").is_file():
-            raise ConfigError(f"model: expected embedded or a converted folder, {self.model!r} has no config.json")
+        try:
+            return ModelStore(self.models_dir).locate(self.model)
+        except WeightsError as error:
+            raise ConfigError(f"model: {error}") from error
 
 
 def _rows() -> tuple[Setting, ...]:

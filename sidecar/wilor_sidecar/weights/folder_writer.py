@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from wilor_sidecar.weights.durable_files import sync_folder, write_synced
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import TensorSpec
@@ -54,14 +55,11 @@ class FolderWriter:
 
     def finish(self, config: ModelConfig) -> None:
         """Write the configuration, then put the folder in its place."""
-        with (self._partial / CONFIG_FILE).open("wb") as file:
-            file.write(encode_config(config))
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_folder(self._partial)
+        write_synced(self._partial / CONFIG_FILE, encode_config(config))
+        sync_folder(self._partial)
         _refuse_occupied(self._out, overwrite=self._overwrite)  # minutes may have passed
         self._put_in_place()
-        _sync_folder(self._out.parent)
+        sync_folder(self._out.parent)
 
     def _put_in_place(self) -> None:
         if not self._out.exists():
@@ -98,12 +96,3 @@ def _is_converted_folder(path: Path) -> bool:
     except WeightsError:
         return False
     return True
-
-
-def _sync_folder(path: Path) -> None:
-    """Make renames in a folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

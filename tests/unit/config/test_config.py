@@ -12,8 +12,11 @@ from wilor_protocol.address import default_run_directory
 from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, add_flags, resolve
 from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file
 from wilor_sidecar.config.setting import Setting
+from wilor_sidecar.weights.store import default_models_directory
 
 NO_FILE = {CONFIG_VARIABLE: os.devnull}
+NO_MODELS = {"WILOR_SIDECAR_MODELS_DIR": "/nowhere"}
+DEFAULTS = Config(models_dir=Path("/nowhere"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def effective(flags: str = "", environment: Mapping[str, str] | None = None, toml: Path | None = None) -> Effective:
     """The settings that these flags, this environment and this file lead to."""
     file = {CONFIG_VARIABLE: str(toml)} if toml else NO_FILE
-    return resolve(parser().parse_args(flags.split()), {**file, **(environment or {})})
+    return resolve(parser().parse_args(flags.split()), {**file, **NO_MODELS, **(environment or {})})
 
 
 @pytest.fixture
@@ -40,10 +43,11 @@ def toml(tmp_path: Path) -> Path:
 def test_defaults_are_complete() -> None:
     """Without flags, environment and file everything has a value that works."""
     found = effective()
-    assert found.config == Config()
+    assert found.config == DEFAULTS
     assert (found.config.model, found.config.log_level) == ("embedded", "info")
     assert found.config.run_dir == default_run_directory()
-    assert set(found.origins.values()) == {"default"}
+    assert {name for name, origin in found.origins.items() if origin != "default"} == {"models_dir"}
+    assert Config().models_dir == default_models_directory()
 
 
 def test_each_source_wins_over_the_next(toml: Path) -> None:
@@ -166,18 +170,51 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, there: bool) -> Non
     if there:
         folder.mkdir()
     with pytest.raises(ConfigError, match=f"model: .*{folder}.*config.json"):
-        effective(f"--model {folder}").config.check_model()
+        effective(f"--model {folder}").config.located_model()
 
 
 def test_a_converted_folder_is_taken(tmp_path: Path) -> None:
     """A folder with a config.json may be a model; the engine will see."""
     (tmp_path / "config.json").touch()
-    effective(f"--model {tmp_path}").config.check_model()
+    assert effective(f"--model {tmp_path}").config.located_model() == str(tmp_path)
+
+
+def test_the_chosen_model_comes_before_the_embedded_one(tmp_path: Path, toml: Path) -> None:
+    """Flag, environment and file win over `models use`; without a choice the embedded model serves."""
+    for name in ("chosen", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").touch()
+    models = {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)}
+    assert effective("", models).config.located_model() == "embedded"
+    (tmp_path / ".default").write_text("chosen\n")
+    found = effective("", models)
+    assert found.config.located_model() == str(tmp_path / "chosen")
+    assert found.origins["model"] == "wilor-sidecar models use"
+    toml.write_text('model = "other"\n')
+    assert effective("", models, toml).config.located_model() == str(tmp_path / "other")
+    variable = {**models, "WILOR_SIDECAR_MODEL": "embedded"}
+    assert effective("", variable, toml).config.located_model() == "embedded"
+    assert effective("--model chosen", variable, toml).config.located_model() == str(tmp_path / "chosen")
+
+
+def test_a_chosen_model_that_is_gone_is_not_replaced_in_silence(tmp_path: Path) -> None:
+    """Serving another model than the one that was chosen would be a wrong answer."""
+    (tmp_path / ".default").write_text("gone\n")
+    with pytest.raises(ConfigError, match=f"model: .*'gone' has no config.json in {tmp_path}/gone"):
+        effective("", {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)}).config.located_model()
+
+
+def test_a_choice_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """It is an error of configuration like any other."""
+    (tmp_path / ".default").mkdir()
+    with pytest.raises(ConfigError, match=r"model: .*\.default: cannot be read"):
+        effective("", {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)})
 
 
 def test_an_empty_variable_is_no_value() -> None:
     """`VARIABLE= wilor-sidecar serve` means the default, as an empty `$WILOR_SIDECAR_RUN` does for clients."""
-    assert effective("", {each.variable: "" for each in SETTINGS}).config == Config()
+    variables = {each.variable: "" for each in SETTINGS}
+    assert effective("", {**variables, **NO_MODELS}).config == DEFAULTS
 
 
 def test_settings_cannot_be_changed_later() -> None:
