@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from wilor_protocol.hands import Hand
 from wilor_protocol.replies import ModelInfo, State, Timing
-from wilor_protocol.version import PROTOCOL_VERSION
 
 STATE_TOPIC = "state"
 
@@ -22,7 +21,7 @@ def joints_topic(source: str) -> str:
     return f"joints/{source}"
 
 
-class HandsEvent(Struct, frozen=True, kw_only=True, eq=False):
+class HandsEvent(Struct, frozen=True, kw_only=True, omit_defaults=True, eq=False):
     """All hands of one frame of one source.
 
     Attributes:
@@ -33,6 +32,10 @@ class HandsEvent(Struct, frozen=True, kw_only=True, eq=False):
         timing: where the time went.
         model: name of the network.
         hands: in the order of the frame's crops; in `joints/` events without vertices and mano.
+        v: the protocol version that the daemon speaks. It has no default here: an event always says it.
+        resumed: how often the host has woken from sleep in this epoch. A count, so that a lost event cannot hide it.
+            When it changes, what a reader remembers is from before the sleep, however close the frames' times: the
+            clock of every `_at_ns` stands still meanwhile.
     """
 
     seq: int
@@ -44,16 +47,19 @@ class HandsEvent(Struct, frozen=True, kw_only=True, eq=False):
     timing: Timing
     model: str
     hands: list[Hand]
-    v: int = PROTOCOL_VERSION
+    v: int
+    resumed: int = 0
 
 
-class StateEvent(Struct, frozen=True, kw_only=True):
-    """The daemon's state: when it changes, and to each new subscriber of `state`.
+class StateEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The daemon's state: when it changes, when the host has slept, and to each new subscriber of `state`.
 
     Attributes:
         seq: counts state events; a gap means loss.
         published_at_ns: on the daemon's monotonic clock.
         model: None until it is loaded.
+        v: the protocol version that the daemon speaks.
+        resumed: as in `HandsEvent`.
     """
 
     seq: int
@@ -62,7 +68,8 @@ class StateEvent(Struct, frozen=True, kw_only=True):
     state: State
     reason: str
     model: ModelInfo | None
-    v: int = PROTOCOL_VERSION
+    v: int
+    resumed: int = 0
 
 
 AnyEvent = HandsEvent | StateEvent

@@ -8,6 +8,7 @@ from wilor_protocol.events import STATE_TOPIC, HandsEvent, StateEvent, hands_top
 from wilor_protocol.hands import Hand
 from wilor_protocol.replies import ModelInfo, State, Timing
 from wilor_protocol.requests import EstimateRequest
+from wilor_protocol.version import PROTOCOL_VERSION
 from wilor_sidecar.channels import EventChannel
 
 _MOST_SOURCES = 1024
@@ -19,10 +20,12 @@ class Publisher:
 
     Attributes:
         epoch: of this life of the daemon.
+        resumed: how often the host has woken from sleep in it.
     """
 
     def __init__(self, channel: EventChannel, epoch: str) -> None:
         self.epoch = epoch
+        self.resumed = 0
         self._channel = channel
         self._frames: OrderedDict[str, int] = OrderedDict()  # published of each source, least recently used first
         self._states = 0
@@ -49,6 +52,8 @@ class Publisher:
                     timing=timing,
                     model=model,
                     hands=[hand.without_mesh() for hand in hands] if light else hands,
+                    v=PROTOCOL_VERSION,
+                    resumed=self.resumed,
                 )
                 self._channel.publish(encode_event(topic, event))
 
@@ -62,6 +67,8 @@ class Publisher:
             state=state,
             reason=reason,
             model=model,
+            v=PROTOCOL_VERSION,
+            resumed=self.resumed,
         )
         self._channel.publish(encode_event(STATE_TOPIC, event))
 

@@ -248,6 +248,8 @@ def events() -> dict[str, tuple[str, Map]]:
         "joints_event_other_source": ("joints/Küche/2", _hands_event("Küche/2", small[:1])),
         "state_event": ("state", _state_event("ready", "serving wilor (1280 x 32, float16) on gpu", _MODEL)),
         "state_event_loading": ("state", _state_event("loading", "reading and checking the weights", None)),
+        "joints_event_resumed": ("joints/cam", {**_hands_event("cam", small), "resumed": 2}),
+        "state_event_resumed": ("state", {**_state_event("ready", "the host slept for 8 h", _MODEL), "resumed": 2}),
     }
 
 

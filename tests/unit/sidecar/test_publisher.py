@@ -233,3 +233,14 @@ def test_topics_are_told_to_people(publisher: Publisher, subscribe: Subscribe) -
     """Sorted, without the NUL, and readable even where somebody subscribed to nonsense."""
     subscribe(b"hands/b\0", b"hands/a\0", b"\xff\xfe", "joints/é\0".encode())
     assert publisher.topics() == ("hands/a", "hands/b", "joints/é", "\ufffd\ufffd")
+
+
+def test_events_count_the_sleeps(publisher: Publisher, subscribe: Subscribe) -> None:
+    """After a sleep every event says so, of whatever topic."""
+    client = subscribe(b"hands/a\0", b"state\0")
+    publish(publisher)
+    assert next_hands(client).resumed == 0
+    publisher.resumed += 1
+    publish(publisher)
+    publisher.publish_state("ready", "the host slept", MODEL)
+    assert [next_event(client)[1].resumed for _ in range(2)] == [1, 1]
