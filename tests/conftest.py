@@ -1,5 +1,7 @@
-"""What all tests share: where the upstream reference numbers are, and a running daemon."""
+"""What all tests share: where the upstream reference numbers are, a short path, and a running daemon."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,14 @@ def reference() -> Path:
     if not _REFERENCE.is_dir():
         pytest.skip("the folder of upstream reference numbers is not beside this checkout")
     return _REFERENCE
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A fresh private directory whose path leaves room for a socket's name, which pytest's own does not."""
+    path = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")

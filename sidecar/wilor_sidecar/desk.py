@@ -33,6 +33,7 @@ from wilor_sidecar.metrics import Metrics
 from wilor_sidecar.publisher import Publisher
 from wilor_sidecar.run_directory import RunDirectory
 from wilor_sidecar.scheduler import Scheduler, Turned
+from wilor_sidecar.sd_notify import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,19 @@ class Desk:
     """
 
     def __init__(
-        self, *, requests: RequestChannel, publisher: Publisher, engine: Engine, directory: RunDirectory
+        self,
+        *,
+        requests: RequestChannel,
+        publisher: Publisher,
+        engine: Engine,
+        directory: RunDirectory,
+        notifier: Notifier,
     ) -> None:
-        self.life = Life(self._announce)
+        self.life = Life(self._state_has_changed)
         self._requests = requests
         self._publisher = publisher
         self._engine = engine
+        self._notifier = notifier
         self._scheduler = Scheduler(max_batch_crops=limits.MAX_HANDS)
         self._metrics = Metrics()
         self._about = About(self.life, publisher, self._metrics, directory)
@@ -194,6 +202,10 @@ class Desk:
     def _refuse(self, route: Route, refusal: Refusal) -> None:
         self._metrics.count_refusal(refusal.error.code)
         self._requests.reply(route, encode(RefusalReply(id=refusal.request_id, error=refusal.error)))
+
+    def _state_has_changed(self) -> None:
+        self._notifier.tell(self.life.state, self.life.reason)
+        self._announce()
 
     def _announce(self) -> None:
         self._publisher.publish_state(self.life.state, self.life.reason, self._about.model)

@@ -23,6 +23,7 @@ from wilor_sidecar.desk import Desk
 from wilor_sidecar.engine import Engine, Network
 from wilor_sidecar.publisher import Publisher
 from wilor_sidecar.run_directory import RunDirectory
+from wilor_sidecar.sd_notify import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,13 @@ class Service:
         self._bell.setblocking(False)
         self._ring.setblocking(False)
         self._engine = Engine(load, wake=self._wake)
+        self._notifier = Notifier.of_this_process()
         self._desk = Desk(
             requests=self._requests,
             publisher=Publisher(self._events, epoch=secrets.token_hex(8)),
             engine=self._engine,
             directory=directory,
+            notifier=self._notifier,
         )
         self._should_drain = False
 
@@ -115,6 +118,7 @@ class Service:
         engine_has_ended = self._engine.stop(_DRAIN_S)
         if self._desk.life.state == "draining":
             self._desk.life.become("stopped", "asked to stop")
+        self._notifier.close()
         self._requests.close()
         self._events.close()
         self._context.term()
