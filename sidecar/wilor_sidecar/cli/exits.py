@@ -1,4 +1,4 @@
-"""What a command's exit status means, to people and to supervisors."""
+"""What a command's exit status means, to people and to supervisors. The README's table is compared with this one."""
 
 from enum import IntEnum
 
@@ -12,7 +12,16 @@ class Exit(IntEnum):
     """The thing asked for did not work; the message says why."""
     USAGE = 64
     """The command line cannot be understood."""
+    ENGINE_FAULT = 70
+    """The engine died, hung or failed twice in a row: a new process may have better luck."""
     TEMPORARY = 75
-    """Try again later: another daemon holds the run directory."""
+    """Try again later: another daemon holds the run directory, or this one has grown beyond its memory limit."""
     CONFIG = 78
     """A setting cannot be used: starting again would not help."""
+
+
+PERMANENT = frozenset({Exit.USAGE, Exit.CONFIG})
+"""After these `serve` would end in the same way again: no supervisor should restart it."""
+
+RESTART = frozenset({Exit.ENGINE_FAULT, Exit.TEMPORARY})
+"""After these, and after a crash, a supervisor should restart `serve`."""
