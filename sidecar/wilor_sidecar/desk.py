@@ -37,6 +37,8 @@ from wilor_sidecar.sd_notify import Notifier
 
 log = logging.getLogger(__name__)
 
+_MALFORMED = {ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_VERSION}
+"""A client with these has a fault that its author wants to hear of."""
 _NOT_READY = {"draining": ErrorCode.DRAINING, "degraded": ErrorCode.ENGINE_ERROR}
 
 
@@ -201,6 +203,8 @@ class Desk:
 
     def _refuse(self, route: Route, refusal: Refusal) -> None:
         self._metrics.count_refusal(refusal.error.code)
+        if refusal.error.code in _MALFORMED:
+            log.warning("a client sent what cannot be answered: %s: %s", refusal.error.code, refusal.error.message)
         self._requests.reply(route, encode(RefusalReply(id=refusal.request_id, error=refusal.error)))
 
     def _state_has_changed(self) -> None:

@@ -1,7 +1,6 @@
 """`wilor-sidecar serve`: the daemon, in the foreground. A supervisor puts it where it belongs."""
 
 import argparse
-import logging
 import os
 import sys
 
@@ -10,6 +9,7 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import add_flags, resolve
 from wilor_sidecar.engine import Network
+from wilor_sidecar.logs import start_logging
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
 from wilor_sidecar.service import Service
@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = resolve(arguments, os.environ).config
         model = config.located_model()
+        start_logging(config.log_level, config.log_file)
         directory = RunDirectory.take(config.run_dir)
     except AlreadyRunningError as error:
         raise CommandError(str(error), Exit.TEMPORARY) from error
     except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
-    _log_to_stderr(config.log_level)
     settle_mlx()
     engine_has_ended = Service(directory, lambda: _load(model)).run()
     if not engine_has_ended:
@@ -45,9 +45,3 @@ def _load(model: str) -> Network:
     from wilor_sidecar.serving import ServedModel  # noqa: PLC0415 - imports MLX, which belongs to the engine's thread
 
     return ServedModel(model)
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )

@@ -23,6 +23,9 @@ class Config:
     models_dir: Path = declare(default_models_directory, "where models are kept: see `wilor-sidecar models`")
     run_dir: Path = declare(default_run_directory, "the private directory for the sockets", variable=RUN_VARIABLE)
     log_level: str = declare("info", "how much to log", choices=("debug", "info", "warning", "error"))
+    log_file: Path | None = declare(
+        None, "a private file to log to, at most 12 MB with its old ones, instead of stderr"
+    )
 
     def located_model(self) -> str:
         """What to load: "embedded" or a folder that is there; the engine will see whether it is sound.
