@@ -155,6 +155,24 @@ class Memory(Struct, frozen=True, kw_only=True):
     process_peak: int
 
 
+class Process(Struct, frozen=True, kw_only=True):
+    """The daemon's process now, whatever its network does.
+
+    Attributes:
+        resident: bytes in memory.
+        cpu_s: time that it has computed, s, all threads.
+        threads: that it has.
+        open_files: descriptors, sockets among them.
+        open_files_limit: the most descriptors that it may have.
+    """
+
+    resident: int
+    cpu_s: float
+    threads: int
+    open_files: int
+    open_files_limit: int
+
+
 class StatusReply(Reply, frozen=True, kw_only=True):
     """How the daemon is.
 
@@ -167,6 +185,8 @@ class StatusReply(Reply, frozen=True, kw_only=True):
         counters: events counted since the start, by name.
         latency_ms: by stage: queue, model, total.
         subscriptions: topics that somebody listens to.
+        limits: what a request may hold.
+        versions: of what serves, by name, for people.
     """
 
     server: str
@@ -184,6 +204,9 @@ class StatusReply(Reply, frozen=True, kw_only=True):
     counters: dict[str, int]
     latency_ms: dict[str, Percentiles]
     subscriptions: tuple[str, ...]
+    limits: Limits
+    process: Process
+    versions: dict[str, str]
 
 
 class PongReply(Reply, frozen=True, kw_only=True):

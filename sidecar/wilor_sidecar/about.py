@@ -22,10 +22,18 @@ from wilor_protocol.version import PROTOCOL_VERSION, __version__
 from wilor_sidecar.engine import Loaded
 from wilor_sidecar.life import Life
 from wilor_sidecar.metrics import Metrics
+from wilor_sidecar.process_info import process_now, versions
 from wilor_sidecar.publisher import Publisher
 from wilor_sidecar.run_directory import RunDirectory
 
 SERVER = f"wilor-sidecar {__version__}"
+
+_LIMITS = Limits(
+    max_hands=limits.MAX_HANDS,
+    max_request_bytes=limits.MAX_REQUEST_BYTES,
+    crop_bytes=limits.CROP_BYTES,
+    max_source_length=limits.MAX_SOURCE_LENGTH,
+)
 
 
 class About:
@@ -43,6 +51,7 @@ class About:
         self._publisher = publisher
         self._metrics = metrics
         self._directory = directory
+        self._versions = versions()
         self._started_at_ns = time.monotonic_ns()
 
     @property
@@ -67,12 +76,7 @@ class About:
             epoch=self._publisher.epoch,
             state=self._life.state,
             model=self.model,
-            limits=Limits(
-                max_hands=limits.MAX_HANDS,
-                max_request_bytes=limits.MAX_REQUEST_BYTES,
-                crop_bytes=limits.CROP_BYTES,
-                max_source_length=limits.MAX_SOURCE_LENGTH,
-            ),
+            limits=_LIMITS,
             endpoints=Endpoints(requests=self._directory.requests_address, events=self._directory.events_address),
             clocks=_clocks(),
             joint_names=JOINT_NAMES,
@@ -97,6 +101,9 @@ class About:
             counters=dict(self._metrics.counters),
             latency_ms=self._metrics.latency_ms(),
             subscriptions=self._publisher.topics(),
+            limits=_LIMITS,
+            process=process_now(),
+            versions=self._versions,
         )
 
     def pong(self, request: PingRequest) -> PongReply:

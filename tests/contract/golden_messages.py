@@ -8,6 +8,7 @@ Map = dict[str, Any]
 _CAPTURED_AT_NS = 5_000_000_000_123
 _RECEIVED_AT_NS = 5_000_004_000_000
 _PUBLISHED_AT_NS = 5_000_031_000_000
+_LIMITS = {"max_hands": 8, "max_request_bytes": 1_638_400, "crop_bytes": 196_608, "max_source_length": 64}
 _EPOCH = "9f86d081884c7d65"
 _VERSIONS = [1, 1]
 _FINGERS = ("index", "middle", "ring", "little")
@@ -140,7 +141,7 @@ def _hello_reply(state: str, model: Map | None) -> Map:
         "epoch": _EPOCH,
         "state": state,
         "model": model,
-        "limits": {"max_hands": 8, "max_request_bytes": 1_638_400, "crop_bytes": 196_608, "max_source_length": 64},
+        "limits": _LIMITS,
         "endpoints": {"requests": "ipc:///run/w/requests", "events": "ipc:///run/w/events"},
         "clocks": _CLOCKS,
         "joint_names": _JOINTS,
@@ -166,6 +167,15 @@ def _status_reply() -> Map:
         "counters": {"requests_estimate": 3, "answered": 2, "refused_busy": 1},
         "latency_ms": {"queue": stage, "model": stage, "total": stage},
         "subscriptions": ["hands/cam", "state"],
+        "limits": _LIMITS,
+        "process": {
+            "resident": 1_600_000_000,
+            "cpu_s": 12.5,
+            "threads": 9,
+            "open_files": 31,
+            "open_files_limit": 8192,
+        },
+        "versions": {"python": "3.11.9", "mlx": "0.32.4"},
     }
 
 

@@ -40,6 +40,7 @@ _HEADINGS: dict[type[Struct], tuple[str, ...]] = {
     replies.StatusReply: (_EVERY_ANSWER, "Reply to status"),
     replies.Device: ("Device",),
     replies.Memory: ("Memory",),
+    replies.Process: ("Process",),
     replies.Queue: ("Queue",),
     replies.Percentiles: ("Percentiles",),
     replies.PongReply: (_EVERY_ANSWER, "Reply to ping"),
