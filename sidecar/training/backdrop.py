@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.constants import constant
 from training.looks import Dice
 
 SIZE = 256
@@ -85,16 +86,16 @@ def _mixed(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 def _palette(dice: Dice, muted: Tensor) -> Tensor:
     """(B, 3) a colour; `muted` (B, 1) 0 grey to 1 vivid."""
     value = dice.uniform(0.1, 1.0, 1) ** 1.8
-    warm = torch.tensor([1.0, 0.85, 0.68], device=dice.device) ** dice.uniform(-0.4, 1.0, 1)
+    warm = constant((1.0, 0.85, 0.68), dice.device) ** dice.uniform(-0.4, 1.0, 1)
     return value * warm * (1 - 0.85 * muted * dice.uniform(0, 1, 3))
 
 
 def _skin(dice: Dice) -> Tensor:
     """(B, 3) about the hues of skin, wood and cardboard."""
     dark = dice.uniform(0, 1, 1)
-    absorbed = torch.tensor([2.4, 3.2, 3.9], device=dice.device)
+    absorbed = constant((2.4, 3.2, 3.9), dice.device)
     return (
-        torch.tensor([0.84, 0.58, 0.45], device=dice.device) * torch.exp(-dark * absorbed) * dice.uniform(0.7, 1.1, 3)
+        constant((0.84, 0.58, 0.45), dice.device) * torch.exp(-dark * absorbed) * dice.uniform(0.7, 1.1, 3)
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.constants import constant
 from training.looks import Dice
 
 _PAD = 16
@@ -144,7 +145,7 @@ def _developed(light: Tensor, dice: Dice) -> Tensor:
     pixels = torch.where(light < 0.0031308, 12.92 * light, 1.055 * light.clamp(min=1e-4) ** (1 / 2.4) - 0.055)
     pixels = pixels ** torch.exp(0.12 * dice.normal(1, 1, 1))
     pixels = (pixels - 0.5) * torch.exp(0.14 * dice.normal(1, 1, 1)) + 0.5 + 0.025 * dice.normal(1, 1, 1)
-    grey = (pixels * torch.tensor(_LUMA, device=light.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    grey = (pixels * constant(_LUMA, light.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
     saturation = torch.exp(0.18 * dice.normal(1, 1, 1) - 0.1) * (1 - dice.chance(0.06, 1, 1, 1))
     return (grey + (pixels - grey) * saturation).clamp(0, 1)
 
@@ -160,15 +161,13 @@ def _cosines(device: torch.device) -> Tensor:
 def _compressed(pixels: Tensor, dice: Dice, strength: float) -> Tensor:
     """What JPEG leaves of 8 x 8 blocks; quality 95 down to 15."""
     device = pixels.device
-    tables = [
-        torch.tensor([float(step) for step in text.split()]) for text in (_LUMA_STEPS, _CHROMA_STEPS, _CHROMA_STEPS)
-    ]
-    steps = torch.stack(tables).to(device, non_blocking=True).view(1, 3, 1, 8, 1, 8)
+    tables = [[float(step) for step in text.split()] for text in (_LUMA_STEPS, _CHROMA_STEPS, _CHROMA_STEPS)]
+    steps = constant(tables, device).view(1, 3, 1, 8, 1, 8)
     quality = 95 - 80 * strength * dice.uniform(0, 1, 1, 1, 1, 1, 1) ** 2
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     steps = (steps * factor / 255).clamp(min=1 / 255)
     cosines = _cosines(device)
-    y = (pixels * torch.tensor(_LUMA, device=device).view(1, 3, 1, 1)).sum(1)
+    y = (pixels * constant(_LUMA, device).view(1, 3, 1, 1)).sum(1)
     blue, red = (pixels[:, 2] - y) * 0.564, (pixels[:, 0] - y) * 0.713
     blocks = torch.stack([y, blue, red], 1).unflatten(3, (-1, 8)).unflatten(2, (-1, 8))
     blocks = torch.einsum("uy,bciyjx,vx->bciujv", cosines, blocks, cosines)

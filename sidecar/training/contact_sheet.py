@@ -45,7 +45,7 @@ def main() -> None:
             arguments.strength,
             backdrops=arguments.backdrops,
         )
-    points = shown.keypoints_2d if arguments.points else None
+    points = shown.truth.keypoints_2d if arguments.points else None
     sheet(pixels, arguments.columns, points).save(arguments.out)
 
 

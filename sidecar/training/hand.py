@@ -186,8 +186,8 @@ class _Builder:
         """Two bones side by side, from the wrist back."""
         back = np.array([0.0, 0.0, -1.0])
         for side in (-1.0, 1.0):
-            near, far = np.array([side * 1.1 * self._m.palm_width, 0.0, 0.0]), np.array([side * 1.7, -22.0, 0.0])
-            self._add((0, near, 1.7), (FOREARM, far, 2.7), PALM, back)
+            near, far = np.array([side * 1.1 * self._m.palm_width, 0.0, 0.0]), np.array([side * 2.0, -33.0, 0.0])
+            self._add((0, near, 1.7), (FOREARM, far, 3.2), PALM, back)
 
     def hand(self) -> Hand:
         """Everything, scaled to the hand's size, in MANO's frame."""

@@ -76,6 +76,16 @@ class HandModel:
         """(B, 21, 3) of `posed`, not yet before the camera."""
         return self._keypoints(*self._chain(rotations, forearm, betas), betas)
 
+    def thumb_tips(self, bends: Tensor, betas: Tensor) -> Tensor:
+        """(B, T, 3) where the thumb's tip comes to when its bones are turned by (B, T, 3, 3, 3), the wrist at rest."""
+        joints = _shaped(self._joints, betas)[:, None]
+        place, turn = joints[:, :, 13], bends[:, :, 0]
+        for link, bone in enumerate((14, 15), start=1):
+            place = place + (turn @ (joints[:, :, bone] - joints[:, :, bone - 1])[..., None])[..., 0]
+            turn = turn @ bends[:, :, link]
+        tip = _shaped(self._tips, betas)[:, None, 0]
+        return place + (turn @ (tip - joints[:, :, 15])[..., None])[..., 0]
+
     def _keypoints(self, joints: Tensor, places: Tensor, turns: Tensor, betas: Tensor) -> Tensor:
         tips = _carried(_shaped(self._tips, betas), joints, places, turns, self._tip_bones)
         return torch.cat([places[:, :16], tips], dim=1)[:, self._order]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from training.constants import constant
 from training.render_layout import FIELDS, HAND_FIELDS, place
 
 
@@ -32,7 +33,7 @@ class Dice:
 
     def direction(self, mean: tuple[float, float, float], spread: float) -> Tensor:
         """(B, 3) unit vectors around one."""
-        return torch.nn.functional.normalize(torch.tensor(mean, device=self.device) + spread * self.normal(3), dim=1)
+        return torch.nn.functional.normalize(constant(mean, self.device) + spread * self.normal(3), dim=1)
 
     def colour(self, saturation: float = 0.5) -> Tensor:
         """(B, 3) linear colours of objects and cloth: often white, black or grey, seldom vivid."""
@@ -134,7 +135,7 @@ def _surface(dice: Dice) -> dict[str, Tensor]:
 
 def _nails(dice: Dice) -> dict[str, Tensor]:
     grown = torch.where(dice.chance(0.2) > 0, dice.uniform(0.2, 0.9), dice.uniform(-0.1, 0.15))
-    vivid = dice.uniform(0, 0.8, 3) * torch.tensor([1.0, 0.5, 0.6], device=dice.device)
+    vivid = dice.uniform(0, 0.8, 3) * constant((1.0, 0.5, 0.6), dice.device)
     return {
         "nail_length": grown,
         "nail_pale": dice.uniform(0.1, 0.6),
@@ -147,7 +148,7 @@ def _nails(dice: Dice) -> dict[str, Tensor]:
 def _clothes(dice: Dice) -> dict[str, Tensor]:
     sleeve = dice.chance(0.45)
     return {
-        "sleeve_start": torch.where(sleeve > 0, dice.uniform(0.06, 0.8), torch.full_like(sleeve, 2.0)),
+        "sleeve_start": torch.where(sleeve > 0, dice.uniform(0.04, 0.6), torch.full_like(sleeve, 2.0)),
         "sleeve_thick": dice.uniform(0.002, 0.009),
         **_spread("sleeve", dice.colour(0.7), "rgb"),
         "cuff": dice.uniform(0.01, 0.06) * dice.chance(0.5),
@@ -161,11 +162,11 @@ def _clothes(dice: Dice) -> dict[str, Tensor]:
 def _jewels(dice: Dice) -> dict[str, Tensor]:
     """A watch or bracelet, a ring, a glove."""
     band, gold = dice.chance(0.18), dice.chance(0.4, 1)
-    steel, yellow = (torch.tensor(c, device=dice.device) for c in ((0.45, 0.45, 0.47), (0.6, 0.4, 0.12)))
+    steel, yellow = (constant(c, dice.device) for c in ((0.45, 0.45, 0.47), (0.6, 0.4, 0.12)))
     metal = torch.where(dice.chance(0.35, 1) > 0, dice.colour(0.8), steel * (1 - gold) + yellow * gold)
     return {
-        "band_at": torch.where(band > 0, dice.uniform(0.03, 0.2), torch.full_like(band, -9.0)),
-        "band_width": dice.uniform(0.008, 0.05),
+        "band_at": torch.where(band > 0, dice.uniform(0.02, 0.14), torch.full_like(band, -9.0)),
+        "band_width": dice.uniform(0.005, 0.035),
         "band_thick": dice.uniform(0.001, 0.004),
         "dial": dice.chance(0.5),
         **_spread("metal", metal, "rgb"),
@@ -218,19 +219,20 @@ def objects(capsules: Tensor, groups: Tensor, strength: float) -> Tensor:
     return torch.stack(placed, 1)
 
 
+_OBJECTS = (
+    (0.07, 0.005, 0.005, 1.0),
+    (0.09, 0.028, 0.028, 1.0),
+    (0.045, 0.038, 0.038, 1.0),
+    (0.072, 0.005, 0.036, 0.0),
+    (0.05, 0.02, 0.03, 0.0),
+)
+"""Half sizes, m, and whether round: pen, bottle, cup, phone, box."""
+
+
 def _object(dice: Dice, on: Tensor) -> Tensor:
     """(B, PROP_FLOATS) a pen, bottle, cup, phone or box, not yet placed."""
     kind = dice.uniform(0, 5).floor().long()
-    table = torch.tensor(
-        [
-            [0.07, 0.005, 0.005, 1.0],
-            [0.09, 0.028, 0.028, 1.0],
-            [0.045, 0.038, 0.038, 1.0],
-            [0.072, 0.005, 0.036, 0.0],
-            [0.05, 0.02, 0.03, 0.0],
-        ],
-        device=dice.device,
-    )[kind]
+    table = constant(_OBJECTS, dice.device)[kind]
     sizes = table[:, :3] * dice.uniform(0.7, 1.35, 1) * on[:, None]
     striped = 0.3 * dice.chance(0.4)
     axes = torch.zeros(dice.count, 9, device=dice.device)

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.mano_layer import ManoLayer
-from training.network import Backbone, Estimate, RefineNet, normalised, projected, rotations_of
+from training.network import QUERIES, Backbone, Estimate, RefineNet, projected, rotations_of
+from training.patch_hints import PatchHints
 
+_MEAN_RGB = (0.485, 0.456, 0.406)
+_STD_RGB = (0.229, 0.224, 0.225)
 _MEAN_CAMERA = (4.2, 0.0, 0.0)
 """The scale that puts an adult's hand into two fifths of its crop."""
 _TELLING_APART = 0.3
@@ -34,6 +37,15 @@ class Geometry:
     keypoints_2d: Tensor
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the network says: a first hand, a refined one, and the patches' hints, (B, 192, 4, 21)."""
+
+    first: Geometry
+    refined: Geometry
+    hints: Tensor
+
+
 class HandNetwork(nn.Module):
     """From pictures to a first and a refined hand."""
 
@@ -46,15 +58,26 @@ class HandNetwork(nn.Module):
         nn.init.normal_(self.backbone.pose_emb.weight, std=0.5)
         self.refine_net = RefineNet(width)
         self.mano = ManoLayer(mano)
+        self.hints = PatchHints(width)
+        for name, values in (("mean_rgb", _MEAN_RGB), ("std_rgb", _STD_RGB)):
+            self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
 
-    def forward(self, pictures: Tensor) -> tuple[Geometry, Geometry]:
+    def forward(self, pictures: Tensor) -> Answer:
         """First and refined hand of (B, 3, 256, 192) pictures of 0..255."""
-        queries, patches = self.backbone(normalised(pictures))
-        queries, patches = queries.float(), patches.float()
-        with torch.autocast(pictures.device.type, enabled=False):
+        return self.answer(*self.tokens(pictures))
+
+    def tokens(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The backbone's (B, 210, width) tokens: finished, and as they were after three quarters of its blocks."""
+        return self.backbone((pictures - self.mean_rgb) / self.std_rgb)
+
+    def answer(self, finished: Tensor, earlier: Tensor) -> Answer:
+        """What the tokens say."""
+        hints = self.hints(earlier[:, QUERIES:])
+        queries, patches = finished[:, :QUERIES].float(), finished[:, QUERIES:].float()
+        with torch.autocast(finished.device.type, enabled=False):
             first = self._geometry(self.backbone.first_estimate(queries))
             refined = self.refine_net(patches, first.estimate, first.vertices.detach())
-            return first, self._geometry(refined)
+            return Answer(first, self._geometry(refined), hints)
 
     def _geometry(self, estimate: Estimate) -> Geometry:
         rotations = rotations_of(estimate.pose_6d)

@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-_MEAN_RGB = (0.485, 0.456, 0.406)
-_STD_RGB = (0.229, 0.224, 0.225)
 _MAP_SIZES = (64, 32, 16)
 _FOCAL = 5000.0
 _CROP_PX = 256
-_QUERIES = 18
+QUERIES = 18
+"""Tokens before the patches: 16 rotations, one for the shape, one for the camera."""
 _CORNER = (0, 1, 12, 13)
 
 
@@ -106,7 +105,7 @@ class Backbone(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Finished query tokens (B, 18, width) and patch tokens (B, 192, width) of normalised (B, 3, 256, 192)."""
+        """Tokens (B, 18 + 192, width) of normalised (B, 3, 256, 192): finished, and as they were after three quarters."""
         patches = self.patch_embed(pictures) + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
         queries = torch.cat(
             [
@@ -117,10 +116,13 @@ class Backbone(nn.Module):
             dim=1,
         )
         x = torch.cat([queries.expand(len(pictures), -1, -1).to(patches.dtype), patches], dim=1)
-        for block in self.blocks:
+        three_quarters = 3 * len(self.blocks) // 4
+        for block in self.blocks[:three_quarters]:
             x = block(x)
-        x = self.last_norm(x)
-        return x[:, :_QUERIES], x[:, _QUERIES:]
+        earlier = x
+        for block in self.blocks[three_quarters:]:
+            x = block(x)
+        return self.last_norm(x), earlier
 
     def first_estimate(self, queries: Tensor) -> Estimate:
         """What the heads say of finished query tokens."""
@@ -221,12 +223,6 @@ def rotations_of(pose_6d: Tensor) -> Tensor:
     b1 = nnf.normalize(a1, dim=-1)
     b2 = nnf.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
     return torch.stack([b1, b2, torch.linalg.cross(b1, b2)], dim=-1)
-
-
-def normalised(pictures: Tensor) -> Tensor:
-    """(B, 3, 256, 192) of 0..255 to ImageNet's scale."""
-    mean, std = (torch.tensor(v, device=pictures.device).reshape(3, 1, 1) * 255 for v in (_MEAN_RGB, _STD_RGB))
-    return (pictures - mean) / std
 
 
 def projected(points: Tensor, camera: Tensor) -> Tensor:

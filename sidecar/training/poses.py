@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.constants import constant
 from training.hand import FINGER_BONES, TIPS, Hand, hand_of_shape
 from training.kinematics import HandModel, PosedHands
 
@@ -33,36 +34,50 @@ _SHARES = (2.2, 1.6, 1.4, 1.2, 0.5, 0.5, 0.4, 0.6, 2.0, 1.6, 0.6, 1.2, 0.8)
 _FULL_BEND = (82.0, 100.0, 58.0)
 _FINGERS = ("index", "middle", "ring", "little")
 _THUMB_CANDIDATES = 96
+_THUMB_GOALS = (8, 12, 16, 20, 7, 6, 11)
+"""Key points that a thumb is brought to, and how often."""
+_THUMB_GOAL_SHARES = (4.0, 1.5, 0.5, 0.5, 1.0, 1.5, 1.5)
 # Thumb base flexion, base abduction, base twist, knuckle, end: from and to, degrees.
 _THUMB_LOW = (-22.0, -28.0, -25.0, -8.0, -18.0)
 _THUMB_HIGH = (42.0, 32.0, 45.0, 52.0, 72.0)
 _BOX_RESCALE = 2.5
 _FLESH_M = 0.007
+_FOREARM_M = 0.035
 _ANOTHER_HAND = 0.3
 _NEAREST_M = 0.12
 
 
 @dataclass(frozen=True)
-class Shown:
-    """B hands and how they are seen.
+class Truth:
+    """What a network should say of B pictures.
 
     Attributes:
-        posed: their flesh and key points, relative to the camera.
-        rotations: (B, 16, 3, 3) the truth of the pose.
-        betas: (B, 10) the truth of the shape.
-        translation: (B, 3) m.
-        window: (B, 3) the crop: centre x, y and side in normalised image coordinates (x / z, y / z).
+        rotations: (B, 16, 3, 3), the wrist's relative to the line of sight through the crop's middle: a crop does not
+            tell how far beside the optical axis it was cut.
+        betas: (B, 10).
         keypoints_2d: (B, 21, 2) in the crop, in parts of its side, 0 in the middle.
         box: (B,) longer side of the key points' box, in parts of the crop's side.
     """
 
-    posed: PosedHands
     rotations: Tensor
     betas: Tensor
-    translation: Tensor
-    window: Tensor
     keypoints_2d: Tensor
     box: Tensor
+
+
+@dataclass(frozen=True)
+class Shown:
+    """B hands before a camera, and the crops cut around them.
+
+    Attributes:
+        posed: their flesh and key points, relative to the camera.
+        window: (B, 3) the crop: centre x, y and side in normalised image coordinates (x / z, y / z).
+        truth: what the crops show.
+    """
+
+    posed: PosedHands
+    window: Tensor
+    truth: Truth
 
 
 class PoseSampler:
@@ -73,8 +88,8 @@ class PoseSampler:
         self._device = device
         rest = hand_of_shape(np.zeros(10))
         self._axes = {name: _finger_axes(name, rest, device) for name in TIPS}
-        self._patterns = torch.tensor(list(_GESTURES.values()), device=device)
-        self._shares = torch.tensor(_SHARES, device=device)
+        self._patterns = constant(list(_GESTURES.values()), device)
+        self._shares = constant(_SHARES, device)
 
     def draw(self, count: int) -> Shown:
         """Hands in front of a camera, each with the crop that a detector would cut.
@@ -99,14 +114,14 @@ class PoseSampler:
         depth = torch.maximum(distance, _NEAREST_M - tips)[:, None]
         translation = torch.cat([0.15 * torch.randn(count, 2, device=self._device) * depth, depth], dim=1)
         posed = self.hands.posed(rotations, forearm, betas, translation)
-        return self._cut(posed, rotations, betas, translation)
+        return self._cut(posed, rotations, betas)
 
     def beside(self, shown: Shown) -> Tensor:
         """A second hand in some of the pictures: capsules (B, N, 12), with negative radii where there is none.
 
         It is another image's hand, a left one in half of the cases, moved to somewhere around the first.
         """
-        count = len(shown.betas)
+        count = len(shown.window)
         capsules = shown.posed.capsules.roll(1, dims=0).clone()
         centre = shown.posed.keypoints.roll(1, dims=0).mean(dim=1)
         ends = torch.stack([capsules[..., 0:3], capsules[..., 4:7]], dim=2) - centre[:, None, None]
@@ -157,35 +172,31 @@ class PoseSampler:
     def _bend_thumb(self, rotations: Tensor, betas: Tensor) -> None:
         """Free in a half of the hands; in the others its tip is brought to a finger's tip, middle or knuckle."""
         count = len(rotations)
-        low, high = (torch.tensor(v, device=self._device) for v in (_THUMB_LOW, _THUMB_HIGH))
+        low, high = constant(_THUMB_LOW, self._device), constant(_THUMB_HIGH, self._device)
         trials = low + (high - low) * torch.rand(count, _THUMB_CANDIDATES, 5, device=self._device)
-        with_thumb = rotations[:, None].repeat(1, _THUMB_CANDIDATES, 1, 1, 1)
-        self._set_thumb(with_thumb.view(-1, 16, 3, 3), trials.view(-1, 5))
-        still = torch.eye(3, device=self._device).expand(count * _THUMB_CANDIDATES, 3, 3)
-        tips = self.hands.keypoints(
-            with_thumb.view(-1, 16, 3, 3), still, betas.repeat_interleave(_THUMB_CANDIDATES, dim=0)
-        ).view(count, _THUMB_CANDIDATES, 21, 3)
-        goals = torch.tensor([8, 12, 16, 20, 7, 6, 11], device=self._device)
-        weights = torch.tensor([4.0, 1.5, 0.5, 0.5, 1.0, 1.5, 1.5], device=self._device)
-        goal = goals[torch.multinomial(weights, count, replacement=True)]
+        bends = self._thumb(trials.view(-1, 5)).view(count, _THUMB_CANDIDATES, 3, 3, 3)
+        thumbs = self.hands.thumb_tips(bends, betas)
+        goals, shares = constant(_THUMB_GOALS, self._device).long(), constant(_THUMB_GOAL_SHARES, self._device)
+        goal = goals[torch.multinomial(shares, count, replacement=True)]
         rows = torch.arange(count, device=self._device)
-        distance = (tips[:, :, 4] - tips[rows, :, goal]).norm(dim=-1)
+        still = torch.eye(3, device=self._device).expand(count, 3, 3)
+        fingers = self.hands.keypoints(rotations, still, betas)[rows, goal]
+        distance = (thumbs - fingers[:, None]).norm(dim=-1)
         # Flesh has thickness: tips that touch are some 14 mm apart inside.
         best = (distance - 0.014).abs().argmin(dim=1)
         chosen = torch.where(torch.rand(count, device=self._device) < 0.5, best, torch.zeros_like(best))
-        self._set_thumb(rotations, trials[rows, chosen])
+        rotations[:, 13:16] = bends[rows, chosen]
 
-    def _set_thumb(self, rotations: Tensor, angles: Tensor) -> None:
+    def _thumb(self, angles: Tensor) -> Tensor:
+        """(N, 3, 3, 3) turns of the thumb's bones for (N, 5) angles."""
         flexion, dorsal, along = self._axes["thumb"]
         base = self._about(dorsal, angles[:, 1]) @ self._about(flexion, angles[:, 0]) @ self._about(along, angles[:, 2])
-        rotations[:, 13] = base
-        rotations[:, 14] = self._about(flexion, angles[:, 3])
-        rotations[:, 15] = self._about(flexion, angles[:, 4])
+        return torch.stack([base, self._about(flexion, angles[:, 3]), self._about(flexion, angles[:, 4])], dim=1)
 
     def _orientation(self, count: int) -> Tensor:
         """From MANO's rest frame to the camera's: upright before a webcam, or any way at all."""
         # Fingers (-x) up (-y of the camera), palm (-y) to the camera (-z).
-        upright = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], device=self._device)
+        upright = constant(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), self._device)
         turn = torch.where(
             torch.rand(count, device=self._device) < 0.5,
             self._normal(count, 45) + 180 * (torch.rand(count, device=self._device) < 0.4),
@@ -199,7 +210,7 @@ class PoseSampler:
         anyhow = _random_rotations(count, self._device)
         return torch.where((torch.rand(count, device=self._device) < 0.3)[:, None, None], anyhow, held)
 
-    def _cut(self, posed: PosedHands, rotations: Tensor, betas: Tensor, translation: Tensor) -> Shown:
+    def _cut(self, posed: PosedHands, rotations: Tensor, betas: Tensor) -> Shown:
         """The crop around the key points, as a detector's box with its mistakes."""
         points = posed.keypoints
         flat = points[..., :2] / points[..., 2:]
@@ -211,10 +222,12 @@ class PoseSampler:
         centre = (low + high) / 2 + 0.09 * longer[:, None] * torch.randn(count, 2, device=self._device)
         window = torch.cat([centre, side[:, None]], dim=1)
         in_crop = (flat - centre[:, None]) / side[:, None, None]
-        return Shown(posed, rotations, betas, translation, window, in_crop, longer / side)
+        wrist = facing(centre).transpose(1, 2) @ rotations[:, 0]
+        seen = torch.cat([wrist[:, None], rotations[:, 1:]], dim=1)
+        return Shown(posed, window, Truth(seen, betas, in_crop, longer / side))
 
     def _about(self, axis: tuple[int, int, int] | Tensor, degrees: Tensor) -> Tensor:
-        vector = torch.as_tensor(axis, dtype=torch.float32, device=self._device)
+        vector = axis if isinstance(axis, Tensor) else constant(axis, self._device)
         return _rotation_about(vector, degrees)
 
     def _normal(self, count: int | tuple[int, ...], deviation: float) -> Tensor:
@@ -237,19 +250,34 @@ def _finger_axes(name: str, rest: Hand, device: torch.device) -> tuple[Tensor, T
     return as_tensor[0], as_tensor[1], as_tensor[2]
 
 
+def facing(centre: Tensor) -> Tensor:
+    """(B, 3, 3) smallest rotations that turn the optical axis into lines of sight through (B, 2) points (x/z, y/z)."""
+    sight = torch.nn.functional.normalize(torch.cat([centre, torch.ones_like(centre[:, :1])], dim=1), dim=1)
+    x, y, z = sight.unbind(1)
+    # Rodrigues' formula for the axis (-y, x, 0), whose length is the angle's sine.
+    rows = [1 - x * x / (1 + z), -x * y / (1 + z), x, -x * y / (1 + z), 1 - y * y / (1 + z), y, -x, -y, z]
+    return torch.stack(rows, dim=1).reshape(-1, 3, 3)
+
+
 def _hidden_by_forearm(shown: Shown) -> Tensor:
     """(B,) whether the forearm comes towards the camera in front of the hand."""
-    elbow = shown.posed.capsules[:, -1, 4:7]
-    hand = shown.posed.keypoints.mean(dim=1)
-    ahead = elbow[:, 2] < 0.9 * hand[:, 2]
-    place = elbow[:, :2] / elbow[:, 2:].clamp(min=0.05) - shown.window[:, :2]
-    return ahead & (place.norm(dim=1) < 0.6 * shown.window[:, 2]) | (elbow[:, 2] < 0.06)
+    wrist, elbow = shown.posed.capsules[:, -1, :3], shown.posed.capsules[:, -1, 4:7]
+    shares = constant((0.25, 0.5, 0.75, 1.0), wrist.device)[:, None]
+    along = wrist[:, None] + shares * (elbow - wrist)[:, None]
+    depth, hand = along[..., 2], shown.posed.keypoints[..., 2].mean(dim=1, keepdim=True)
+    place = along[..., :2] / depth[..., None].clamp(min=0.02) - shown.window[:, None, :2]
+    reach = 0.22 * shown.window[:, 2:] + _FOREARM_M / depth.clamp(min=0.02)
+    return ((depth > 0.02) & (depth < 0.9 * hand) & (place.norm(dim=-1) < reach)).any(dim=1)
 
 
 def _chosen(shown: Shown, rows: Tensor) -> Shown:
     posed = PosedHands(shown.posed.capsules[rows], shown.posed.keypoints[rows])
-    others = {field.name: getattr(shown, field.name)[rows] for field in fields(Shown) if field.name != "posed"}
-    return Shown(posed=posed, **others)
+    return Shown(posed, shown.window[rows], picked(shown.truth, rows))
+
+
+def picked(truth: Truth, rows: Tensor) -> Truth:
+    """Some pictures' truth."""
+    return Truth(*(getattr(truth, field.name)[rows] for field in fields(Truth)))
 
 
 def _rotation_about(axis: Tensor, degrees: Tensor) -> Tensor:

@@ -394,7 +394,7 @@ DEVICE bool clothes(const Scene& s, const Capsule& c, const Spot& o, const float
     out->specular = 0.25f; out->gloss = 40.0f; out->wrap = 0.0f;
     return true;
   }
-  if (HAND_LOOK(look, g, glove) > 0.5f && (!c.forearm || o.h < 0.12f)) {
+  if (HAND_LOOK(look, g, glove) > 0.5f && (!c.forearm || o.h < 0.08f)) {
     out->albedo = v3(HAND_LOOK(look, g, glove_r), HAND_LOOK(look, g, glove_g), HAND_LOOK(look, g, glove_b)) * weave;
     out->specular = 0.03f; out->gloss = 14.0f;
     return true;
@@ -412,7 +412,7 @@ DEVICE_CALL Surface skin(const Scene& s, const float* look, V p, V normal, float
   float seed = HAND_LOOK(look, g, seed), dark = 0.0f, red = 0.0f, blue = 0.0f;
   V n = normal, seeded = p + v3(seed, seed * 0.7f, seed * 1.3f);
   bool palm_part = c.group == 0 || (c.group == 1 && c.role == 0);
-  if (palm_part && o.palm > 0.01f && !(c.forearm && o.h > 0.12f))
+  if (palm_part && o.palm > 0.01f && !(c.forearm && o.h > 0.08f))
     palm_creases(s.palm[g], p, seed, HAND_LOOK(look, g, crease) * o.palm, pixel, &n, &dark);
   if (c.group > 0) finger_lines(c, o, p, seed, HAND_LOOK(look, g, crease), HAND_LOOK(look, g, wrinkle), pixel, &n, &dark, &red);
   if (o.back > 0.01f && !c.forearm) back_of_palm(s, c, o, p, look, pixel, &n, &dark, &red, &blue);

@@ -10,13 +10,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 SERVED = "embedded.safetensors"
+_NOT_SERVED = ("num_batches_tracked", "hints.")
 
 
 def save_served(network: nn.Module, path: Path) -> None:
     """Write a network under upstream's names: blocks in float16, the rest, the hand too, in float32."""
     served: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
+        if any(part in name for part in _NOT_SERVED):
             continue
         half = name.startswith("backbone.blocks.")
         dtype = tensor.dtype if not tensor.is_floating_point() else torch.float16 if half else torch.float32
@@ -27,7 +28,7 @@ def save_served(network: nn.Module, path: Path) -> None:
 def load_served(network: nn.Module, path: Path) -> None:
     """Take a served network's weights."""
     missing, unexpected = network.load_state_dict(load_file(path), strict=False)
-    wrong = [name for name in missing if not name.endswith("num_batches_tracked")] + unexpected
+    wrong = [name for name in missing if not any(part in name for part in _NOT_SERVED)] + unexpected
     if wrong:
         raise ValueError(f"{path}: not this network's: {wrong[:5]}")
 
