@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wilor_sidecar.model import Wilor, load_model
+from wilor_sidecar.model import Wilor, activations, linear, load_model, wilor
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
@@ -38,3 +38,10 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return convert(source, tmp_path_factory.mktemp("converted") / "model", mano=mano)
 
     return make
+
+
+@pytest.fixture
+def gpu_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forms that serve on a GPU, run here: fused attention, erf, the whole network compiled."""
+    for module in (activations, linear, wilor):
+        monkeypatch.setattr(module, "on_gpu", lambda: True)

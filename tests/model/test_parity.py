@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wilor_sidecar.model import Wilor, activations, load_model, wilor
+from wilor_sidecar.model import Wilor, load_model
 from wilor_sidecar.weights.convert import convert
-from wilor_sidecar.weights.layout import FloatName
+from wilor_sidecar.weights.layout import BlocksDtype
 from wilor_sidecar.weights.seeded import crops, write_seeded_checkpoint
 
 _GOLDENS = Path(__file__).parent / "goldens"
@@ -97,13 +97,6 @@ def test_crops_of_another_shape_are_refused(seeded_model: Callable[..., Wilor]) 
             model(wrong)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def gpu_forms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The forms that serve on a GPU, run here: fused attention, erf, the whole network compiled."""
-    for module in (activations, wilor):
-        monkeypatch.setattr(module, "on_gpu", lambda: True)
-
-
 @pytest.mark.usefixtures("gpu_forms")
 @pytest.mark.parametrize("name", ["golden_160x3", "golden_160x3_wide"])
 def test_gpu_forms_equal_upstream(name: str, tmp_path: Path) -> None:
@@ -128,7 +121,7 @@ def test_half_precision_is_near_upstream(tmp_path: Path) -> None:
     assert 1e-6 < apart_m < 1e-3
 
 
-def seeded_folder(golden: Arrays, folder: Path, dtype: FloatName) -> Path:
+def seeded_folder(golden: Arrays, folder: Path, dtype: BlocksDtype) -> Path:
     """The golden's checkpoint, converted."""
     seed, width, depth, heads = (int(golden[key]) for key in ("seed", "dim", "depth", "heads"))
     write_seeded_checkpoint(

@@ -9,6 +9,7 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.layout import DTYPES
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -28,9 +29,7 @@ def add_parser(commands: SubParsers) -> None:
         "--mean-params", type=Path, metavar="FILE", help="mano_mean_params.npz (default: in the source)"
     )
     parser.add_argument("--heads", type=int, metavar="N", help="attention heads (default: width / 80, else width / 64)")
-    parser.add_argument(
-        "--dtype", choices=("float32", "float16"), default="float32", help="of the blocks (default: float32)"
-    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the blocks (default: float32)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing converted folder")
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from wilor_sidecar.model.wilor import Wilor
 from wilor_sidecar.weights.folder import load_folder
+from wilor_sidecar.weights.store import EMBEDDED
 from wilor_sidecar.weights.untrained import untrained_model
-
-EMBEDDED = "embedded"
 
 
 def load_model(folder: str | Path) -> Wilor:

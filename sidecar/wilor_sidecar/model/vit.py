@@ -11,7 +11,9 @@ import numpy as np
 
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model.activations import attention, gelu
+from wilor_sidecar.model.linear import linear
 from wilor_sidecar.weights.layout import Sizes
+from wilor_sidecar.weights.lazy import Weights
 
 PATCH_ROWS, PATCH_COLUMNS = 16, 12
 QUERIES = 18
@@ -41,21 +43,26 @@ class Estimate:
 class Backbone:
     """The transformer and its heads."""
 
-    def __init__(self, weights: Mapping[str, mx.array], sizes: Sizes, dtype: mx.Dtype) -> None:
-        """Take and fold the weights.
+    def __init__(self, weights: Weights, sizes: Sizes, dtype: mx.Dtype) -> None:
+        """Take and fold the weights, a block at a time.
 
         Args:
-            weights: `backbone.*` arrays under upstream's names.
+            weights: with `backbone.*` arrays under upstream's names; they are taken.
             sizes: of the transformer.
             dtype: that the blocks compute in; heads and embeddings are always float32.
         """
         self._dtype = dtype
-        self._embed_patches, self._positions = _folded_patch_embedding(weights)
-        self._queries = _query_tokens(weights).astype(dtype)
-        self._blocks = [Block(weights, f"backbone.blocks.{i}.", sizes.heads, dtype) for i in range(sizes.depth)]
-        self._norm = (weights["backbone.last_norm.weight"], weights["backbone.last_norm.bias"])
-        self._heads = {name: _linear(weights, f"backbone.{name}") for name in ("decpose", "decshape", "deccam")}
-        self._initial = {name: weights[f"backbone.init_{name}"] for name in ("hand_pose", "betas", "cam")}
+        self._blocks = [
+            Block(_in_dtype(weights.take(prefix), prefix, dtype), sizes.heads)
+            for prefix in (f"backbone.blocks.{i}." for i in range(sizes.depth))
+        ]
+        others = weights.take("backbone.")
+        self._embed_patches, self._positions = _folded_patch_embedding(others)
+        self._queries = _query_tokens(others).astype(dtype)
+        self._norm = (others["backbone.last_norm.weight"], others["backbone.last_norm.bias"])
+        self._heads = {name: linear(others, f"backbone.{name}") for name in ("decpose", "decshape", "deccam")}
+        self._initial = {name: others[f"backbone.init_{name}"] for name in ("hand_pose", "betas", "cam")}
+        mx.eval(self._embed_patches, self._positions, self._queries)
 
     def all_but_last_block(self, crops_rgb: mx.array) -> mx.array:
         """(B, 210, width) tokens of (B, 256, 256, 3) uint8 crops before the last block."""
@@ -77,9 +84,9 @@ class Backbone:
     def first_estimate(self, finished: mx.array) -> Estimate:
         """What the finished query tokens say, added to the mean hand."""
         batch = finished.shape[0]
-        pose = _apply(finished[:, :16], self._heads["decpose"]).reshape(batch, 96)
-        betas = _apply(finished[:, 16], self._heads["decshape"])
-        camera = _apply(finished[:, 17], self._heads["deccam"])
+        pose = self._heads["decpose"](finished[:, :16]).reshape(batch, 96)
+        betas = self._heads["decshape"](finished[:, 16])
+        camera = self._heads["deccam"](finished[:, 17])
         mean = self._initial
         return Estimate(pose + mean["hand_pose"], betas + mean["betas"], camera + mean["cam"])
 
@@ -90,14 +97,11 @@ class Backbone:
 class Block:
     """One pre-norm transformer block."""
 
-    def __init__(self, weights: Mapping[str, mx.array], prefix: str, heads: int, dtype: mx.Dtype) -> None:
-        typed = {
-            name.removeprefix(prefix): array.astype(dtype) for name, array in weights.items() if name.startswith(prefix)
-        }
+    def __init__(self, weights: Mapping[str, mx.array], heads: int) -> None:
         self._heads = heads
-        self._norm1, self._norm2 = ((typed[f"{norm}.weight"], typed[f"{norm}.bias"]) for norm in ("norm1", "norm2"))
-        self._qkv, self._proj = _linear(typed, "attn.qkv"), _linear(typed, "attn.proj")
-        self._fc1, self._fc2 = _linear(typed, "mlp.fc1"), _linear(typed, "mlp.fc2")
+        self._norm1, self._norm2 = ((weights[f"{norm}.weight"], weights[f"{norm}.bias"]) for norm in ("norm1", "norm2"))
+        self._qkv, self._proj = linear(weights, "attn.qkv"), linear(weights, "attn.proj")
+        self._fc1, self._fc2 = linear(weights, "mlp.fc1"), linear(weights, "mlp.fc2")
 
     def __call__(self, tokens: mx.array, readers: mx.array | None = None) -> mx.array:
         """Transform (B, N, width) tokens.
@@ -110,12 +114,12 @@ class Block:
             The readers, (B, len(readers), width).
         """
         normed = mx.fast.layer_norm(tokens, *self._norm1, _EPS)
-        q, k, v = self._split_heads(_apply(normed, self._qkv))
+        q, k, v = self._split_heads(self._qkv(normed))
         if readers is not None:
             q, tokens = q[:, :, readers], tokens[:, readers]
-        tokens = tokens + _apply(_join_heads(attention(q, k, v)), self._proj)
+        tokens = tokens + self._proj(_join_heads(attention(q, k, v)))
         normed = mx.fast.layer_norm(tokens, *self._norm2, _EPS)
-        return tokens + _apply(gelu(_apply(normed, self._fc1)), self._fc2)
+        return tokens + self._fc2(gelu(self._fc1(normed)))
 
     def _split_heads(self, qkv: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """(B, N, 3 width) to three of (B, heads, N, width / heads)."""
@@ -124,17 +128,18 @@ class Block:
         return q, k, v
 
 
-Linear = tuple[mx.array, mx.array]
-"""A weight, transposed to (in, out), and a bias."""
+def _in_dtype(weights: dict[str, mx.array], prefix: str, dtype: mx.Dtype) -> dict[str, mx.array]:
+    """A block's tensors without their prefix, floating point ones in this dtype, in memory; empties `weights`.
 
-
-def _linear(weights: Mapping[str, mx.array], name: str) -> Linear:
-    return weights[f"{name}.weight"].T, weights[f"{name}.bias"]
-
-
-def _apply(x: mx.array, linear: Linear) -> mx.array:
-    weight, bias = linear
-    return mx.addmm(bias, x, weight)
+    Each is converted by itself, so that no more than one is held twice.
+    """
+    typed: dict[str, mx.array] = {}
+    while weights:
+        name, array = weights.popitem()
+        typed[name.removeprefix(prefix)] = array.astype(dtype) if mx.issubdtype(array.dtype, mx.floating) else array
+        del array
+        mx.eval(typed[name.removeprefix(prefix)])
+    return typed
 
 
 def _join_heads(x: mx.array) -> mx.array:
@@ -171,8 +176,8 @@ def _query_tokens(weights: Mapping[str, mx.array]) -> mx.array:
     pose = weights["backbone.init_hand_pose"].reshape(16, 6)
     return mx.concatenate(
         [
-            _apply(pose, _linear(weights, "backbone.pose_emb")),
-            _apply(weights["backbone.init_betas"].reshape(1, -1), _linear(weights, "backbone.shape_emb")),
-            _apply(weights["backbone.init_cam"].reshape(1, -1), _linear(weights, "backbone.cam_emb")),
+            linear(weights, "backbone.pose_emb")(pose),
+            linear(weights, "backbone.shape_emb")(weights["backbone.init_betas"].reshape(1, -1)),
+            linear(weights, "backbone.cam_emb")(weights["backbone.init_cam"].reshape(1, -1)),
         ]
     )

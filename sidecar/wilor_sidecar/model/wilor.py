@@ -4,7 +4,7 @@ Zhang et al., "WiLoR: End-to-end 3D Hand Localization and Reconstruction in-the-
 the public WiLoR-mini checkpoint.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from wilor_sidecar.model.mano import Mano
 from wilor_sidecar.model.refinenet import RefineNet, map_coordinates
 from wilor_sidecar.model.rotations import axis_angles_from_matrices, matrices_from_6d
 from wilor_sidecar.model.vit import QUERIES, Backbone, Estimate
-from wilor_sidecar.weights.folder import ModelConfig
+from wilor_sidecar.weights.lazy import Weights
+from wilor_sidecar.weights.model_config import ModelConfig
 
 _CROP_SHAPE = (CROP_SIDE_PX, CROP_SIDE_PX, 3)
 
@@ -31,19 +32,22 @@ class Wilor:
         faces: (1538, 3) int32 triangles of the right hand.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, mx.array]) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
         """Fold the weights into the forms that compute fast.
 
         Args:
             config: of the folder that the weights came from.
-            weights: its arrays, under upstream's names.
+            weights: its arrays, under upstream's names; they are taken, part by part, and read then.
+
+        Raises:
+            WeightsError: a tensor cannot be read, or holds what no network holds.
         """
         self.config = config
         # A CPU multiplies half-precision numbers some fifty times slower than float32 ones.
-        dtype = mx.float16 if config.dtype == "float16" and on_gpu() else mx.float32
+        dtype = mx.float32 if config.dtype == "float32" or not on_gpu() else mx.float16
         self._backbone = Backbone(weights, config.network, dtype)
-        self._refine_net = RefineNet(weights)
-        self._mano = Mano(weights)
+        self._refine_net = RefineNet(weights.take("refine_net."))
+        self._mano = Mano(weights.take("mano."))
         self.faces = self._mano.faces
         self._short_way = _compiled_on_gpu(self._by_corner)
         self._long_way = _compiled_on_gpu(self._by_maps)

@@ -32,6 +32,8 @@ def conform(name: str, array: Array, spec: TensorSpec) -> Array:
     check_shape(name, array.shape, spec.shape)
     if spec.dtype == "int32":
         return _conform_indices(name, array)
+    if spec.dtype == "uint32":  # packed bits: any are right
+        return array.astype(np.uint32, copy=False)
     if array.dtype.kind != "f":
         raise WeightsError(f"{name} has dtype {array.dtype}, expected floating point")
     if not np.isfinite(array).all():

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wilor_protocol.version import __version__
-from wilor_sidecar.weights.checks import conform
+from wilor_sidecar.weights.checks import check_shape, conform
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.folder_writer import FolderWriter
-from wilor_sidecar.weights.layout import FloatName, TensorSpec, tensor_specs
+from wilor_sidecar.weights.layout import GROUP_SIZE, BlocksDtype, TensorSpec, tensor_specs
 from wilor_sidecar.weights.mano_file import read_mano, read_mean_params
 from wilor_sidecar.weights.model_config import (
     FORMAT,
@@ -24,6 +24,7 @@ from wilor_sidecar.weights.model_config import (
     SizesEntry,
     SourceEntry,
 )
+from wilor_sidecar.weights.quantisation import PackedLayer, Tensor, quantise
 from wilor_sidecar.weights.source import Source, read_source
 
 _HARMLESS = frozenset(
@@ -55,7 +56,7 @@ def convert(
     mano: Path | None = None,
     mean_params: Path | None = None,
     heads: int | None = None,
-    dtype: FloatName = "float32",
+    dtype: BlocksDtype = "float32",
     name: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -80,10 +81,12 @@ def convert(
     writer = FolderWriter(out, overwrite=overwrite)
     found = read_source(source, heads)
     tensors = _collect(found, mano, mean_params)
-    specs = dict(sorted(tensor_specs(found.sizes, dtype).items()))
-    _check_names(tensors, specs, source.name)
+    whole = dict(sorted(tensor_specs(found.sizes, "float32").items()))
+    stored = tensor_specs(found.sizes, dtype)
+    _check_names(tensors, whole, source.name)
     with writer:
-        digest = writer.write_weights(specs, _conformed(tensors, specs, source.name))
+        specs = {part: stored[part] for name in whole for part in _part_names(name, stored)}
+        digest = writer.write_weights(specs, _conformed(tensors, whole, stored, source.name))
         config = ModelConfig(
             format=FORMAT,
             format_version=FORMAT_VERSION,
@@ -102,13 +105,13 @@ def convert(
     return out
 
 
-def _collect(source: Source, mano: Path | None, mean_params: Path | None) -> dict[str, Array]:
+def _collect(source: Source, mano: Path | None, mean_params: Path | None) -> dict[str, Tensor]:
     """The source's tensors, with what the user brought in place of what the source holds."""
-    tensors = {name: array for name, array in source.tensors.items() if not _is_harmless(name)}
+    tensors: dict[str, Tensor] = {name: each for name, each in source.tensors.items() if not _is_harmless(name)}
     if mano is not None:
         brought = read_mano(mano)
         # The cache's mean hand is a copy of the network's: it fills a gap, and never overrules the source.
-        tensors = {name: array for name, array in brought.items() if name.startswith("backbone.")} | tensors
+        tensors = {**{name: array for name, array in brought.items() if name.startswith("backbone.")}, **tensors}
         tensors |= {name: array for name, array in brought.items() if name.startswith("mano.")}
     if mean_params is not None:
         tensors |= read_mean_params(mean_params)
@@ -119,7 +122,7 @@ def _is_harmless(name: str) -> bool:
     return name in _HARMLESS or name.startswith(_HARMLESS_PREFIXES) or name.endswith(_HARMLESS_SUFFIXES)
 
 
-def _check_names(tensors: Mapping[str, Array], specs: Mapping[str, TensorSpec], file: str) -> None:
+def _check_names(tensors: Mapping[str, object], specs: Mapping[str, TensorSpec], file: str) -> None:
     if missing := sorted(specs.keys() - tensors.keys()):
         raise WeightsError(f"{file}: missing {_listed(missing)}{_remedy(missing)}")
     if unexpected := sorted(tensors.keys() - specs.keys()):
@@ -138,13 +141,44 @@ def _remedy(missing: list[str]) -> str:
     return f": give {' and '.join(needed)}"
 
 
-def _conformed(tensors: Mapping[str, Array], specs: Mapping[str, TensorSpec], file: str) -> Iterator[tuple[str, Array]]:
+def _part_names(name: str, stored: Mapping[str, TensorSpec]) -> tuple[str, ...]:
+    """What is stored of a tensor: itself, or the three arrays of a packed layer."""
+    if stored[name].dtype != "uint32":
+        return (name,)
+    layer = name.removesuffix(".weight")
+    return name, f"{layer}.scales", f"{layer}.biases"
+
+
+def _conformed(
+    tensors: Mapping[str, Tensor],
+    whole: Mapping[str, TensorSpec],
+    stored: Mapping[str, TensorSpec],
+    file: str,
+) -> Iterator[tuple[str, Array]]:
     """One tensor at a time, so that only one is in memory in its new dtype."""
-    for name, spec in specs.items():
+    for name, spec in whole.items():
+        parts = _part_names(name, stored)
         try:
-            yield name, conform(name, tensors[name], spec)
+            if len(parts) == 1:
+                yield name, conform(name, _unpacked(tensors[name]), stored[name])
+                continue
+            layer = _packed(name, tensors[name], spec, bits=32 * stored[name].shape[1] // spec.shape[1])
+            for part, array in zip(parts, (layer.weight, layer.scales, layer.biases), strict=True):
+                yield part, conform(part, array, stored[part])
         except WeightsError as error:
             raise WeightsError(f"{file}: {error}") from error
+
+
+def _unpacked(tensor: Tensor) -> Array:
+    return tensor.unpacked() if isinstance(tensor, PackedLayer) else tensor
+
+
+def _packed(name: str, tensor: Tensor, spec: TensorSpec, bits: int) -> PackedLayer:
+    """A layer as it is stored; one that comes packed the same way is not rounded a second time."""
+    if isinstance(tensor, PackedLayer) and (tensor.bits, tensor.group_size) == (bits, GROUP_SIZE):
+        check_shape(name, tensor.shape, spec.shape)
+        return tensor
+    return quantise(conform(name, _unpacked(tensor), spec), bits)
 
 
 def _listed(names: Iterable[str]) -> str:

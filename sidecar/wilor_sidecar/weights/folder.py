@@ -1,57 +1,47 @@
 """Load a converted folder into MLX, trusting nothing: what passes here is exactly the network the configuration names.
 
-The only module of this package that imports MLX; call it on the thread that owns the model. Knows no other file format.
+This and `lazy` are what imports MLX here; call them on the thread that owns the model. Knows no other file format.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.weights.checks import check_indices, check_shape
+from wilor_sidecar.weights.checks import check_shape
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import TensorSpec, tensor_specs
+from wilor_sidecar.weights.lazy import Weights
 from wilor_sidecar.weights.model_config import WEIGHTS_FILE, ModelConfig, read_config
 from wilor_sidecar.weights.safetensors_file import code_of, read_shapes
 
 __all__ = ["ModelConfig", "load_folder"]
 
-EVALUATED_AT_ONCE = 64
-"""Arrays per evaluation. MLX loads lazily; all of them in one graph would exhaust Metal's shared events."""
 
-
-def load_folder(path: Path, *, check_digest: bool = False) -> tuple[ModelConfig, dict[str, mx.array]]:
-    """Read, check and evaluate a folder's weights.
+def load_folder(path: Path, *, check_digest: bool = False) -> tuple[ModelConfig, Weights]:
+    """Check a folder, and open its weights.
 
     Args:
         path: what `convert` made.
         check_digest: also compare the weights' SHA-256 with the configuration's; some seconds for 2.5 GB.
 
     Returns:
-        The configuration, and every tensor of the layout in its dtype, evaluated, in memory.
+        The configuration, and every tensor of the layout in its dtype. The numbers are read, and checked, when the
+        tensors are taken.
 
     Raises:
-        WeightsError: a file is missing, damaged or altered; a key, shape, dtype, value or index is not the layout's.
+        WeightsError: a file is missing, damaged or altered; a key, shape or dtype is not the layout's.
     """
     config = read_config(path)
     file = path / WEIGHTS_FILE
-    specs = tensor_specs(config.network, config.dtype)
     try:
-        _check_header(file, specs)
+        _check_header(file, tensor_specs(config.network, config.dtype))
         if check_digest:
             _check_digest(file, config)
         tensors = _load(file)
-        for group in _groups(list(specs)):
-            _evaluate({name: tensors[name] for name in group})
-        for name in specs:
-            if specs[name].dtype == "int32":
-                check_indices(name, np.array(tensors[name]))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    return config, tensors
+    return config, Weights(tensors, origin=f"{path}: {file.name}: ")
 
 
 def _check_header(file: Path, specs: Mapping[str, TensorSpec]) -> None:
@@ -83,21 +73,3 @@ def _load(file: Path) -> dict[str, mx.array]:
     if not isinstance(loaded, dict):
         raise WeightsError(f"{file.name}: MLX read something else than named tensors")
     return loaded
-
-
-def _groups(names: list[str]) -> Iterator[list[str]]:
-    remaining = iter(names)
-    while group := list(islice(remaining, EVALUATED_AT_ONCE)):
-        yield group
-
-
-def _evaluate(tensors: Mapping[str, mx.array]) -> None:
-    """Bring some tensors into memory; a file cut short after its header was read shows only here."""
-    finite = {name: mx.isfinite(array).all() for name, array in tensors.items() if array.dtype != mx.int32}
-    try:
-        mx.eval(*tensors.values(), *finite.values())
-    except RuntimeError as error:
-        raise WeightsError(f"{WEIGHTS_FILE}: MLX cannot read {next(iter(tensors))} or one near it ({error})") from error
-    for name, is_finite in finite.items():
-        if not is_finite.item():
-            raise WeightsError(f"{WEIGHTS_FILE}: {name} holds NaN or infinity")

@@ -7,12 +7,18 @@ beside the network's as `mano.*`. This is the only place that lists them. It kno
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from wilor_sidecar.weights.errors import WeightsError
 
-FloatName = Literal["float32", "float16"]
-DtypeName = Literal["float32", "float16", "int32"]
+BlocksDtype = Literal["float32", "float16", "int8", "int4"]
+"""How a folder holds the transformer blocks. int8 and int4: MLX's affine quantisation."""
+DTYPES: tuple[BlocksDtype, ...] = get_args(BlocksDtype)
+DtypeName = Literal["float32", "float16", "int32", "uint32"]
+BITS: dict[BlocksDtype, int] = {"int8": 8, "int4": 4}
+_FLOATS: dict[BlocksDtype, DtypeName] = {"float32": "float32", "float16": "float16"}
+GROUP_SIZE = 32
+"""How many neighbouring inputs of a quantised layer share a scale: the least that MLX knows, and the most exact."""
 Shape = tuple[int, ...]
 
 VERTICES = 778
@@ -79,20 +85,40 @@ class TensorSpec:
     dtype: DtypeName
 
 
-def tensor_specs(sizes: Sizes, dtype: FloatName) -> dict[str, TensorSpec]:
+def tensor_specs(sizes: Sizes, dtype: BlocksDtype) -> dict[str, TensorSpec]:
     """Every tensor of a folder, in no particular order.
 
     Args:
         sizes: the network's size.
         dtype: of the transformer blocks. The rest (embeddings, heads, RefineNet, MANO) is small or sensitive and stays
-            float32 always; MANO's index arrays are int32.
+            float32 always; MANO's index arrays are int32. Of quantised blocks the layers' weights are packed; norms and
+            biases are float16.
+
+    Raises:
+        WeightsError: this width cannot be quantised.
     """
-    specs = {
-        name: TensorSpec(shape, dtype if name.startswith("backbone.blocks.") else "float32")
-        for name, shape in network_shapes(sizes.width, sizes.depth).items()
-    }
+    specs: dict[str, TensorSpec] = {}
+    bits, floats = BITS.get(dtype), _FLOATS.get(dtype, "float16")
+    for name, shape in network_shapes(sizes.width, sizes.depth).items():
+        if not name.startswith("backbone.blocks."):
+            specs[name] = TensorSpec(shape, "float32")
+        elif bits and len(shape) == 2:
+            specs |= _packed_specs(name.removesuffix(".weight"), shape, bits)
+        else:
+            specs[name] = TensorSpec(shape, floats)
     specs |= {name: TensorSpec(shape, "float32") for name, shape in MEAN_SHAPES.items()}
     return specs | mano_specs()
+
+
+def _packed_specs(layer: str, shape: Shape, bits: int) -> dict[str, TensorSpec]:
+    outputs, inputs = shape
+    if inputs % GROUP_SIZE:
+        raise WeightsError(f"{layer} has {inputs} inputs, and only multiples of {GROUP_SIZE} can be quantised")
+    return {
+        f"{layer}.weight": TensorSpec((outputs, inputs * bits // 32), "uint32"),
+        f"{layer}.scales": TensorSpec((outputs, inputs // GROUP_SIZE), "float16"),
+        f"{layer}.biases": TensorSpec((outputs, inputs // GROUP_SIZE), "float16"),
+    }
 
 
 def mano_specs() -> dict[str, TensorSpec]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.layout import FloatName, Sizes
+from wilor_sidecar.weights.layout import BlocksDtype, Sizes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -61,7 +61,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For people: what the daemon calls the model."""
     trained: bool
     sizes: SizesEntry
-    dtype: FloatName
+    dtype: BlocksDtype
     source: SourceEntry
     mano: FileEntry | None
     """Where the hand model came from; None when from the source itself."""

@@ -37,7 +37,7 @@ _READABLE = {
     "U32": kinds.UINT32,
     "BOOL": kinds.BOOL,
 }
-_CODES = {"float32": "F32", "float16": "F16", "int32": "I32"}
+_CODES = {"float32": "F32", "float16": "F16", "int32": "I32", "uint32": "U32"}
 
 
 def looks_like_safetensors(path: Path) -> bool:

@@ -12,6 +12,7 @@ from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import Sizes, infer_sizes
 from wilor_sidecar.weights.model_config import SourceKind
+from wilor_sidecar.weights.quantisation import Tensor
 from wilor_sidecar.weights.safetensors_file import looks_like_safetensors, read_safetensors
 from wilor_sidecar.weights.torch_zip import read_torch_zip
 
@@ -25,7 +26,7 @@ class Source:
 
     kind: SourceKind
     sizes: Sizes
-    tensors: dict[str, Array]
+    tensors: Mapping[str, Tensor]
 
 
 def read_source(path: Path, heads: int | None) -> Source:

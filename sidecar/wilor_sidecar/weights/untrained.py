@@ -6,6 +6,7 @@ It stands where the trained embedded model goes. Its weights come from a seed, i
 from wilor_protocol.version import __version__
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.weights.layout import Sizes, tensor_specs
+from wilor_sidecar.weights.lazy import Weights
 from wilor_sidecar.weights.model_config import FORMAT, FORMAT_VERSION, ModelConfig, SizesEntry, SourceEntry
 from wilor_sidecar.weights.seeded import checkpoint, digest
 
@@ -13,7 +14,7 @@ _SEED = 7
 _SIZES = Sizes(width=192, depth=6, heads=3)
 
 
-def untrained_model() -> tuple[ModelConfig, dict[str, mx.array]]:
+def untrained_model() -> tuple[ModelConfig, Weights]:
     """The same as `load_folder`, from nothing."""
     tensors = checkpoint(_SEED, _SIZES.width, _SIZES.depth)
     sha256 = digest(tensors)
@@ -32,4 +33,4 @@ def untrained_model() -> tuple[ModelConfig, dict[str, mx.array]]:
         licence="MIT",
         converter_version=__version__,
     )
-    return config, {name: mx.array(tensors[name].astype(spec.dtype)) for name, spec in specs.items()}
+    return config, Weights({name: mx.array(tensors[name].astype(spec.dtype)) for name, spec in specs.items()})

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from wilor_sidecar.mlx import mx
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.layout import Sizes, tensor_specs
+from wilor_sidecar.weights.layout import BlocksDtype, Sizes, tensor_specs
 from wilor_sidecar.weights.model_config import read_config
+from wilor_sidecar.weights.quantisation import PackedLayer
+from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
 from .files import REFERENCE, needs_reference, write_checkpoint
 from .test_mano_file import npz_entries, plain_entries, write_pickle
@@ -273,3 +276,67 @@ def test_the_other_references_convert(folder_name: str, tmp_path: Path) -> None:
     brought = convert(folder / "wilor_final.ckpt", tmp_path / "b", mano=mano, mean_params=mean)
     assert read_config(alone).weights_sha256 == read_config(brought).weights_sha256
     assert read_config(alone).network == Sizes(160, 3, 2)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("int8", 0.004), ("int4", 0.07)])
+def test_quantised_blocks(
+    dtype: BlocksDtype, bound: float, seeded: dict[str, Array], seeded_file: Path, tmp_path: Path
+) -> None:
+    """The blocks' layers are packed, norms and biases are float16, and everything else is untouched."""
+    out = convert(seeded_file, tmp_path / "out", dtype=dtype)
+    tensors = load_file(out / "model.safetensors")
+    specs = tensor_specs(Sizes(64, 2, 1), dtype)
+    assert {name: (array.shape, array.dtype) for name, array in tensors.items()} == {
+        name: (spec.shape, np.dtype(spec.dtype)) for name, spec in specs.items()
+    }
+    packed = [name.removesuffix(".scales") for name in tensors if name.endswith(".scales")]
+    assert sorted(packed) == sorted(
+        f"backbone.blocks.{block}.{layer}"
+        for block in range(2)
+        for layer in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    )
+    for layer in packed:
+        weight, scales, biases = (tensors.pop(f"{layer}.{part}") for part in ("weight", "scales", "biases"))
+        expected = seeded[f"{layer}.weight"]
+        unpacked = PackedLayer(weight, scales, biases, expected.shape[1]).unpacked()
+        np.testing.assert_allclose(unpacked, expected, rtol=0, atol=bound, err_msg=layer)
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(array, seeded[name].astype(array.dtype), err_msg=name)
+
+
+def test_a_packed_source_is_not_rounded_again(seeded: dict[str, Array], tmp_path: Path) -> None:
+    """wilor-mlx's int4 layers go into an int4 folder bit for bit, and into others unpacked."""
+    tensors = wilor_mlx_tensors(without_mano(seeded))
+    layer = "backbone.blocks.0.mlp.fc2"
+    by_mlx = mx.quantize(mx.array(tensors[f"{layer}.weight"]), group_size=32, bits=4)
+    for part, array in zip(("weight", "scales", "biases"), by_mlx, strict=True):
+        tensors[f"{layer}.{part}"] = np.array(array)
+    source = save(tensors, tmp_path / "wilor-mlx-int4.safetensors")
+    mano = write_pickle(tmp_path, plain_entries())
+    packed = load_file(convert(source, tmp_path / "packed", mano=mano, dtype="int4") / "model.safetensors")
+    np.testing.assert_array_equal(packed[f"{layer}.weight"], tensors[f"{layer}.weight"])
+    np.testing.assert_array_equal(packed[f"{layer}.scales"], tensors[f"{layer}.scales"].astype(np.float16))
+    unpacked = load_file(convert(source, tmp_path / "unpacked", mano=mano) / "model.safetensors")
+    weight, scales, biases = (tensors[f"{layer}.{part}"] for part in ("weight", "scales", "biases"))
+    expected = PackedLayer(weight, scales, biases, 256).unpacked()
+    np.testing.assert_array_equal(unpacked[f"{layer}.weight"], expected)
+
+
+def test_weights_beyond_a_quantised_scale(seeded: dict[str, Array], tmp_path: Path) -> None:
+    """Where a group reaches so far that float16 cannot hold its scale or bias, the layer is named."""
+    name = "backbone.blocks.1.mlp.fc1.weight"
+    large = seeded[name].copy()
+    large[3, 5] = 1e8
+    source = save(seeded | {name: large}, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match=r"blocks.1.mlp.fc1.(scales|biases) .*(float16|infinity)"):
+        convert(source, tmp_path / "out", dtype="int8")
+    assert not (tmp_path / "out").exists()
+
+
+def test_widths_that_cannot_be_quantised(tmp_path: Path) -> None:
+    """Groups have 32 inputs, so a width of 48 is refused before anything is written."""
+    source = tmp_path / "x.safetensors"
+    write_seeded_checkpoint(source, seed=1, width=48, depth=1)
+    with pytest.raises(WeightsError, match="48 inputs, and only multiples of 32"):
+        convert(source, tmp_path / "out", heads=1, dtype="int4")
+    assert list(tmp_path.iterdir()) == [source]

@@ -7,21 +7,28 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.weights import folder as folder_module
+from wilor_sidecar.weights import lazy
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.folder import load_folder
 from wilor_sidecar.weights.layout import tensor_specs
+from wilor_sidecar.weights.model_config import ModelConfig
 
 from .files import REFERENCE, needs_reference, write_raw_safetensors
+
+
+def load_all(path: Path, *, check_digest: bool = False) -> tuple[ModelConfig, dict[str, mx.array]]:
+    """Load a folder and take all of its tensors."""
+    config, weights = load_folder(path, check_digest=check_digest)
+    return config, weights.take()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_round_trip(dtype: str, seeded: dict[str, Array], seeded_file: Path, tmp_path: Path) -> None:
     """What was converted is loaded: exactly in float32, rounded in the blocks in float16."""
     out = convert(seeded_file, tmp_path / "out", dtype=dtype)  # type: ignore[arg-type]
-    config, tensors = load_folder(out, check_digest=True)
+    config, tensors = load_all(out, check_digest=True)
     specs = tensor_specs(config.network, config.dtype)
     assert tensors.keys() == specs.keys()
     for name, spec in specs.items():
@@ -34,14 +41,14 @@ def test_small_groups_load_the_same(folder: Path, monkeypatch: pytest.MonkeyPatc
     """How many arrays are evaluated at once changes nothing, and bounds what one evaluation gets."""
     sizes: list[int] = []
     evaluate = mx.eval
-    monkeypatch.setattr(folder_module, "EVALUATED_AT_ONCE", 7)
+    monkeypatch.setattr(lazy, "EVALUATED_AT_ONCE", 7)
 
     def count_and_evaluate(*arrays: mx.array) -> None:
         sizes.append(len(arrays))
         evaluate(*arrays)
 
     monkeypatch.setattr(mx, "eval", count_and_evaluate)
-    load_folder(folder)
+    load_all(folder)
     assert max(sizes) == 14  # seven arrays and whether they are finite
     assert len(sizes) == -(-len(load_file(folder / "model.safetensors")) // 7)
 
@@ -71,7 +78,7 @@ def test_weights_that_are_not_the_layouts(change: dict[str, Array | None], messa
     file = folder / "model.safetensors"
     save_file(_changed(load_file(file), change), file)
     with pytest.raises(WeightsError, match=f"{folder}: .*{message}") as caught:
-        load_folder(folder)
+        load_all(folder)
     assert "\n" not in str(caught.value)
 
 
@@ -106,7 +113,7 @@ def test_damaged_weights(damage: Callable[[Path], None], folder: Path) -> None:
     """A file that is cut, longer, missing, empty or overlaps itself is refused before MLX sees it."""
     damage(folder / "model.safetensors")
     with pytest.raises(WeightsError, match=r"model.safetensors: not a sound safetensors file"):
-        load_folder(folder)
+        load_all(folder)
 
 
 def test_cut_after_the_header_was_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +127,7 @@ def test_cut_after_the_header_was_read(folder: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(mx, "load", load_then_cut)
     with pytest.raises(WeightsError, match="MLX cannot read"):
-        load_folder(folder)
+        load_all(folder)
 
 
 def test_a_changed_weight_shows_in_the_digest(folder: Path) -> None:
@@ -129,9 +136,9 @@ def test_a_changed_weight_shows_in_the_digest(folder: Path) -> None:
     content = bytearray(file.read_bytes())
     content[-4] ^= 1
     file.write_bytes(content)
-    load_folder(folder)
+    load_all(folder)
     with pytest.raises(WeightsError, match=r"model.safetensors: has SHA-256"):
-        load_folder(folder, check_digest=True)
+        load_all(folder, check_digest=True)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_configurations_that_are_wrong(change: dict[str, object], message: str, 
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(WeightsError, match=f"config.json: .*{message}"):
-        load_folder(folder)
+        load_all(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * (1 << 20) + b"{}"])
@@ -166,7 +173,7 @@ def test_configurations_that_are_not_json(content: bytes, folder: Path) -> None:
     """Anything else in the file's place is an error of one line."""
     (folder / "config.json").write_bytes(content)
     with pytest.raises(WeightsError, match=r"config\.json: ") as caught:
-        load_folder(folder)
+        load_all(folder)
     assert "\n" not in str(caught.value)
 
 
@@ -177,13 +184,13 @@ def test_other_sizes_than_the_weights(folder: Path) -> None:
     config["sizes"]["depth"] = 3
     file.write_text(json.dumps(config))
     with pytest.raises(WeightsError, match=r"backbone.blocks.2.attn.proj.bias is missing \(12 in all\)"):
-        load_folder(folder)
+        load_all(folder)
 
 
 def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
     """A path that leads nowhere asks whether it is a converted folder."""
     with pytest.raises(WeightsError, match=r"is .*none a converted folder"):
-        load_folder(tmp_path / "none")
+        load_all(tmp_path / "none")
 
 
 @needs_reference
@@ -191,6 +198,6 @@ def test_the_int4_reference_loads(tmp_path: Path) -> None:
     """wilor-mlx's int4 file converts and loads as float32."""
     files = REFERENCE / "seed-format"
     out = convert(files / "wilor-mlx-int4.safetensors", tmp_path / "out", mano=files / "mano.npz")
-    config, tensors = load_folder(out, check_digest=True)
+    config, tensors = load_all(out, check_digest=True)
     assert config.source.kind == "wilor-mlx-int4"
     assert tensors["backbone.blocks.0.attn.qkv.weight"].shape == (480, 160)
