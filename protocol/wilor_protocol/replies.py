@@ -49,7 +49,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
         name: what people call it.
         trained: False for random weights, whose poses mean nothing.
         width, depth, heads: of the transformer.
-        dtype: how the weights are stored, "float32" or "float16".
+        dtype: how the transformer blocks are stored: "float32", "float16", "int8" or "int4".
         licence: what the weights' owners ask.
         source_sha256: of the file, or the tensors, that they were made from.
     """
