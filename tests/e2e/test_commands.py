@@ -1,9 +1,12 @@
 """The commands as a person at a terminal uses them."""
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -32,6 +35,28 @@ def test_status_tells_people_and_programs(daemon: DaemonProcess) -> None:
     assert "its poses mean nothing" in for_people.stdout
     for_programs = command("status", "--json", "--run-dir", str(daemon.run_dir))
     assert json.loads(for_programs.stdout)["state"] == "ready"
+
+
+def test_top_looks_again_and_again(daemon: DaemonProcess) -> None:
+    """Top shows state, stages and counters; where no daemon is, it says so and waits."""
+    shown = command("top", "--count", "2", "--every", "0.1", "--run-dir", str(daemon.run_dir))
+    assert shown.returncode == 0, shown.stderr
+    assert "ready: serving embedded" in shown.stdout
+    assert "requests_status" in shown.stdout
+    away = command("top", "--count", "1", "--run-dir", "/tmp/wilor-nobody-here")
+    assert "no daemon answers at ipc:///tmp/wilor-nobody-here/requests" in "".join(away.stdout.splitlines())
+
+
+def test_metrics_are_served_when_asked_for(tmp_path: Path) -> None:
+    """Serve --metrics tells where it listens; a daemon that is stopped does so at once, readers or not."""
+    file = tmp_path / "daemon.log"
+    with DaemonProcess(arguments=["--metrics", "127.0.0.1:0", "--log-file", str(file)]) as daemon:
+        daemon.wait_until("ready")
+        address = re.findall(r"metrics at (http://\S+)", file.read_text())[0]
+        with urlopen(address, timeout=20) as response:
+            assert b"wilor_sidecar_ready 1.0" in response.read()
+        with socket.create_connection(("127.0.0.1", int(address.split(":")[2].split("/")[0]))):
+            assert daemon.stop() == 0
 
 
 def test_status_without_a_daemon_says_so(tmp_path: Path) -> None:
@@ -130,6 +155,9 @@ def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:
     [
         ((), 64, "COMMAND"),
         (("serve", "--log-level", "loud"), 78, "log_level"),
+        (("serve", "--metrics", "0.0.0.0:9090"), 78, "loopback"),
+        (("serve", "--metrics", "9090"), 78, "as 127.0.0.1:9090"),
+        (("top", "--every", "0"), 64, "positive"),
         (("estimate", "nothing.jpg", "--box", "1,2,3", "--side", "left"), 64, "four numbers"),
         (("estimate", "nothing.jpg", "--box", "1,2,3,4", "--side", "left"), 1, "nothing.jpg"),
         (("convert", "nothing.ckpt", "--out", "x"), 1, "nothing.ckpt"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.config import SETTINGS, Effective, add_flags, resolve
+from wilor_sidecar.config.host_port import HostPort
 from wilor_sidecar.config.setting import Value
 
 
@@ -39,4 +40,4 @@ def _lines(effective: Effective) -> list[str]:
 
 def _toml(value: Value) -> str:
     """The value as TOML writes it, which for texts, numbers and booleans is as JSON does."""
-    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+    return json.dumps(str(value) if isinstance(value, (Path, HostPort)) else value, ensure_ascii=False)

@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import add_flags, resolve
 from wilor_sidecar.engine import Network
+from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.logs import start_logging
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
@@ -34,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
     settle_mlx()
-    engine_has_ended = Service(directory, lambda: _load(model)).run()
+    with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():
+        engine_has_ended = Service(directory, lambda: _load(model)).run()
     if not engine_has_ended:
         sys.stderr.flush()
         os._exit(Exit.OK)  # a normal end would wait for it; and who was asked to stop must not look crashed

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.host_port import HostPort
 
-Value = str | int | float | bool | Path | None
+Value = str | int | float | bool | Path | HostPort | None
 
 VARIABLE_PREFIX = "WILOR_SIDECAR_"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -17,6 +18,7 @@ _EXPECTED: dict[type, str] = {
     float: "a number",
     bool: "true or false",
     Path: "a path",
+    HostPort: "an IP address and a port, as 127.0.0.1:9090",
 }
 
 
@@ -26,7 +28,7 @@ class Setting:
 
     Attributes:
         name: in the settings file; flag and variable follow from it.
-        kind: of its value: str, int, float, bool or Path.
+        kind: of its value: str, int, float, bool, Path or HostPort.
         default: its value when nobody says; None: it has none.
         help: what it is for.
         variable: in the environment.
@@ -75,6 +77,8 @@ class Setting:
         if self.kind is Path and isinstance(value, str):
             path = self.from_text(value)
             return folder / path if isinstance(path, Path) else path
+        if self.kind is HostPort and isinstance(value, str):
+            return self.from_text(value)
         if self.kind is float and type(value) is int:
             value = float(value)
         if type(value) is not self.kind:  # exactly: true is no whole number
@@ -142,4 +146,11 @@ def _read_path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-_READERS: dict[type, Callable[[str], Any]] = {str: str, int: int, float: float, bool: _read_bool, Path: _read_path}
+_READERS: dict[type, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: _read_bool,
+    Path: _read_path,
+    HostPort: HostPort.parse,
+}

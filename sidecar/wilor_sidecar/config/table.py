@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wilor_protocol.address import RUN_VARIABLE, default_run_directory
 from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.host_port import HostPort
 from wilor_sidecar.config.setting import Setting, declare, setting_of
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.store import EMBEDDED, ModelStore, default_models_directory
@@ -26,6 +27,13 @@ class Config:
     log_file: Path | None = declare(
         None, "a private file to log to, at most 12 MB with its old ones, instead of stderr"
     )
+    metrics: HostPort | None = declare(
+        None, "tell Prometheus how the daemon is at this address of the loopback, as 127.0.0.1:9090; port 0: any"
+    )
+
+    def __post_init__(self) -> None:
+        if self.metrics and not self.metrics.is_loopback:
+            raise ConfigError(f"metrics: expected an address of the loopback, got {self.metrics}")
 
     def located_model(self) -> str:
         """What to load: "embedded" or a folder that is there; the engine will see whether it is sound.
