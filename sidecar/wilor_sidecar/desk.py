@@ -6,11 +6,10 @@ It decides; the channels move the bytes, the scheduler picks, the engine compute
 import logging
 import time
 from collections.abc import Sequence
-
-import msgspec
+from typing import Literal
 
 from wilor_protocol import limits
-from wilor_protocol.codec import decode_request, encode
+from wilor_protocol.codec import encode
 from wilor_protocol.errors import ErrorCode, Refusal
 from wilor_protocol.hands import Hand
 from wilor_protocol.replies import EstimateReply, Queue, RefusalReply, Reply, State, Timing
@@ -21,17 +20,19 @@ from wilor_protocol.requests import (
     PingRequest,
     StatusRequest,
     TopologyRequest,
-    Want,
 )
 from wilor_sidecar.about import About, topology
+from wilor_sidecar.answers import request_in, timing_of, wanted_parts
 from wilor_sidecar.channels import Letter, RequestChannel
-from wilor_sidecar.engine import BatchDone, Echoed, Engine, Loaded, LoadFailed, Report, WarmedUp
-from wilor_sidecar.estimator import BadImageError, Frame
+from wilor_sidecar.engine import Broken, Echoed, Engine, Loaded, LoadFailed, Report, Unloaded, WarmedUp
+from wilor_sidecar.estimator import BadImageError
+from wilor_sidecar.idle import Idle
 from wilor_sidecar.jobs import Job, Route
 from wilor_sidecar.life import Life
 from wilor_sidecar.metrics import Metrics
 from wilor_sidecar.publisher import Publisher
 from wilor_sidecar.run_directory import RunDirectory
+from wilor_sidecar.runner import BatchDone
 from wilor_sidecar.scheduler import Scheduler, Turned
 from wilor_sidecar.sd_notify import Notifier
 
@@ -39,7 +40,12 @@ log = logging.getLogger(__name__)
 
 _MALFORMED = {ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_VERSION}
 """A client with these has a fault that its author wants to hear of."""
-_NOT_READY = {"draining": ErrorCode.DRAINING, "degraded": ErrorCode.ENGINE_ERROR}
+_NOT_READY = {
+    "draining": ErrorCode.DRAINING,
+    "degraded": ErrorCode.ENGINE_ERROR,
+    "failed": ErrorCode.ENGINE_ERROR,
+}
+_MOST_DEEP_PINGS = 64
 
 
 class Desk:
@@ -57,21 +63,31 @@ class Desk:
         engine: Engine,
         directory: RunDirectory,
         notifier: Notifier,
+        idle: Idle,
     ) -> None:
         self.life = Life(self._state_has_changed)
         self._requests = requests
         self._publisher = publisher
         self._engine = engine
         self._notifier = notifier
+        self._idle = idle
         self._scheduler = Scheduler(max_batch_crops=limits.MAX_HANDS)
         self._metrics = Metrics()
         self._about = About(self.life, publisher, self._metrics, directory)
-        self._running_crops = 0
+        self._running: list[Job] = []
+        self._deep_pings: list[tuple[Route, PingRequest]] = []
+        self._absence: Literal["", "leaving", "gone"] = ""  # of a network that was let go
+        self._is_wanted_back = False
 
     @property
-    def is_running(self) -> bool:
-        """Whether a batch is in the network."""
-        return self._running_crops > 0
+    def has_work_in_hand(self) -> bool:
+        """Whether somebody's reply still has to come from the engine."""
+        return bool(self._running or self._deep_pings)
+
+    @property
+    def next_expiry_ns(self) -> int | None:
+        """When `dispatch` has something to refuse, on the monotonic clock; None: not because of the time."""
+        return self._scheduler.next_expiry_ns
 
     # What comes in
 
@@ -79,7 +95,7 @@ class Desk:
         """Answer a message, or queue it for the network. Whatever it holds, it gets one reply."""
         received_at_ns = time.monotonic_ns()
         try:
-            self._take_request(letter.route, _read(letter), received_at_ns)
+            self._take_request(letter.route, request_in(letter), received_at_ns)
         except Refusal as refusal:
             self._refuse(letter.route, refusal)
         except Exception:  # the dispatch loop: a mistake of ours costs one request, not the daemon
@@ -94,35 +110,38 @@ class Desk:
             case StatusRequest():
                 self._reply(route, self._about.status(request, self._queue()))
             case PingRequest(deep=True):
-                self._require_ready(request.id)
-                self._engine.echo(route, request)
+                self._take_deep_ping(route, request, received_at_ns)
             case PingRequest():
                 self._reply(route, self._about.pong(request))
             case TopologyRequest():
                 self._reply(route, topology(request, self._require_loaded(request.id)))
             case EstimateRequest():
-                self._take_estimate(route, request, received_at_ns)
+                self._require_ready(request.id, received_at_ns)
+                self._turn_away(self._scheduler.offer(Job(route, request, received_at_ns), received_at_ns))
 
-    def _take_estimate(self, route: Route, request: EstimateRequest, received_at_ns: int) -> None:
-        self._require_ready(request.id)
-        try:
-            frame = Frame.of_request(request)
-        except BadImageError as error:
-            raise Refusal(ErrorCode.BAD_REQUEST, str(error), request_id=request.id) from error
-        turned = self._scheduler.offer(Job(route, frame, received_at_ns))
-        if turned is not None:
-            self._turn_away([turned])
+    def _take_deep_ping(self, route: Route, request: PingRequest, received_at_ns: int) -> None:
+        self._require_ready(request.id, received_at_ns)
+        if len(self._deep_pings) >= _MOST_DEEP_PINGS:
+            raise Refusal(ErrorCode.BUSY, f"{_MOST_DEEP_PINGS} deep pings wait already", request_id=request.id)
+        self._deep_pings.append((route, request))
+        self._engine.echo(route, request)
 
-    def _require_ready(self, request_id: int) -> None:
+    def _require_ready(self, request_id: int, now_ns: int) -> None:
+        self._idle.note_use(now_ns)
+        if self._absence:
+            self._is_wanted_back = True
+            self._bring_back()
         if self.life.state != "ready":
-            code = _NOT_READY.get(self.life.state, ErrorCode.LOADING)
-            raise Refusal(code, f"{self.life.state}: {self.life.reason}", request_id=request_id)
+            raise self._not_ready(request_id)
 
     def _require_loaded(self, request_id: int) -> Loaded:
         if self._about.loaded is None:
-            code = _NOT_READY.get(self.life.state, ErrorCode.LOADING)
-            raise Refusal(code, f"{self.life.state}: {self.life.reason}", request_id=request_id)
+            raise self._not_ready(request_id)
         return self._about.loaded
+
+    def _not_ready(self, request_id: int) -> Refusal:
+        code = _NOT_READY.get(self.life.state, ErrorCode.LOADING)
+        return Refusal(code, f"{self.life.state}: {self.life.reason}", request_id=request_id)
 
     def take_subscriptions(self) -> None:
         """Take note of who listens; tell a new listener of the state how things are."""
@@ -141,33 +160,84 @@ class Desk:
                 self._become("warming", "running every batch size once")
             case WarmedUp(memory):
                 self._about.memory = memory
+                self._idle.note_use(time.monotonic_ns())
                 self._become("ready", self._about.service())
             case LoadFailed(why):
                 self._become("degraded", why)
-            case BatchDone():
-                self._running_crops = 0
+            case BatchDone() if report.jobs is self._running:  # else its senders were told that we give up
+                self._running = []
                 self._about.memory = report.memory
+                self._idle.note_work(report.finished_at_ns)
                 self._finish(report)
-            case Echoed(route, request):
+            case Echoed(route, request) if (route, request) in self._deep_pings:
+                self._deep_pings.remove((route, request))
                 self._reply(route, self._about.pong(request))
+            case Unloaded():
+                self._absence = "gone"
+                self._bring_back()
+            case Broken(why):
+                self.fail(why)
 
     def _become(self, state: State, reason: str) -> None:
         """Follow the engine's news, unless the daemon is already on its way out."""
-        if self.life.state != "draining":
+        if self.life.state not in ("draining", "failed"):
             self.life.become(state, reason)
+
+    def fail(self, why: str) -> None:
+        """Give up: tell everybody who waits for an answer, and everybody who listens. The process must end now."""
+        if self.life.state in ("failed", "stopped"):
+            return
+        if self.life.state != "draining":
+            self.life.become("failed", why)
+        refused = [(job.route, job.request.id) for job in self._running]
+        refused += [(route, ping.id) for route, ping in self._deep_pings]
+        self._running, self._deep_pings = [], []
+        for route, request_id in refused:
+            self._refuse(route, Refusal(ErrorCode.ENGINE_ERROR, f"failed: {why}", request_id=request_id))
+        self.turn_away_waiting(ErrorCode.ENGINE_ERROR, f"failed: {why}")
 
     # What goes to the network and comes back
 
     def dispatch(self) -> None:
-        """Give the engine its next batch, if it is idle and something waits."""
-        if self.is_running or not self._scheduler.waiting_crops:
+        """Refuse what has become too old, and give the engine its next batch if it is idle and something waits."""
+        now_ns = time.monotonic_ns()
+        self._turn_away(self._scheduler.expire(now_ns))
+        if self._running or self.life.state != "ready":
             return
-        batch, expired = self._scheduler.take(time.monotonic_ns())
+        self._running, expired = self._scheduler.take(now_ns)
         self._turn_away(expired)
-        if batch:
-            self._running_crops = sum(job.crops for job in batch)
+        if self._running:
             self._metrics.count_batch(self._running_crops)
-            self._engine.run(batch)
+            self._engine.run(self._running)
+
+    def look_after_idle(self, now_ns: int) -> None:
+        """Keep the device awake while the network is in use, and let the network go when it has long not been."""
+        if self.life.state != "ready" or self.has_work_in_hand:
+            return
+        if self._idle.should_unload(now_ns):
+            self._engine.unload()
+            self._absence, self._is_wanted_back = "leaving", False
+            self.life.become("loading", "unloaded, because nobody used it; the next request brings the network back")
+        elif self._is_on_gpu and self._idle.should_stay_warm(now_ns):
+            self._idle.note_work(now_ns)
+            self._metrics.count("stay_warm")
+            self._engine.stay_warm()
+
+    def wants_to_stay_warm(self, now_ns: int) -> bool:
+        """Whether `look_after_idle` should be called again soon."""
+        return self.life.state == "ready" and self._is_on_gpu and self._idle.is_in_use(now_ns)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self._about.loaded is not None and self._about.loaded.device.name == "gpu"
+
+    def _bring_back(self) -> None:
+        """Load the network again, if it has gone and somebody wants it."""
+        if self._absence == "gone" and self._is_wanted_back and self.life.state == "loading":
+            self._absence = ""
+            self._metrics.count("reloads")
+            self.life.become("loading", "a request came while the network was unloaded: reading the weights again")
+            self._engine.start()
 
     def turn_away_waiting(self, code: ErrorCode, why: str) -> None:
         """Refuse everything that waits."""
@@ -178,17 +248,19 @@ class Desk:
             self._refuse(one.job.route, Refusal(one.code, one.why, request_id=one.job.request.id))
 
     def _finish(self, done: BatchDone) -> None:
+        self._metrics.count_outcome(done)
         for job, result in zip(done.jobs, done.results, strict=True):
             if isinstance(result, Exception):
-                self._refuse(job.route, Refusal(ErrorCode.ENGINE_ERROR, str(result), request_id=job.request.id))
+                code = ErrorCode.BAD_REQUEST if isinstance(result, BadImageError) else ErrorCode.ENGINE_ERROR
+                self._refuse(job.route, Refusal(code, str(result), request_id=job.request.id))
             else:
-                self._answer(job, result, _timing(job, done))
+                self._answer(job, result, timing_of(job, done))
 
     def _answer(self, job: Job, hands: list[Hand], timing: Timing) -> None:
         """Reply first, to the one who waits; then publish."""
         request = job.request
         seq = self._publisher.next_seq(request.source) if request.publish else None
-        wanted = hands if request.want is None else [_only(hand, request.want) for hand in hands]
+        wanted = wanted_parts(hands, request.want)
         epoch = self._publisher.epoch
         self._reply(job.route, EstimateReply(id=request.id, seq=seq, epoch=epoch, hands=wanted, timing=timing))
         self._metrics.count_answer(timing)
@@ -214,47 +286,13 @@ class Desk:
     def _announce(self) -> None:
         self._publisher.publish_state(self.life.state, self.life.reason, self._about.model)
 
+    @property
+    def _running_crops(self) -> int:
+        return sum(job.crops for job in self._running)
+
     def _queue(self) -> Queue:
         return Queue(
             waiting_crops=self._scheduler.waiting_crops,
             waiting_limit=self._scheduler.max_batch_crops,
             running_crops=self._running_crops,
         )
-
-
-def _read(letter: Letter) -> AnyRequest:
-    if letter.body is None:
-        raise Refusal(ErrorCode.BAD_REQUEST, "frames: expected one body after the empty frame, got none or several")
-    if len(letter.body) > limits.MAX_REQUEST_BYTES:
-        raise Refusal(
-            ErrorCode.TOO_LARGE, f"body: expected at most {limits.MAX_REQUEST_BYTES} bytes, got {len(letter.body)}"
-        )
-    return decode_request(letter.body)
-
-
-def _timing(job: Job, done: BatchDone) -> Timing:
-    return Timing(
-        received_at_ns=job.received_at_ns,
-        queue_ms=_ms(done.started_at_ns - job.received_at_ns),
-        model_ms=_ms(done.finished_at_ns - done.started_at_ns),
-        total_ms=_ms(time.monotonic_ns() - job.received_at_ns),
-        batch=sum(each.crops for each in done.jobs),
-    )
-
-
-def _ms(nanoseconds: int) -> float:
-    return round(nanoseconds / 1e6, 3)
-
-
-_FIELDS_OF: dict[Want, tuple[str, ...]] = {
-    "keypoints": ("keypoints",),
-    "vertices": ("vertices",),
-    "camera": ("camera", "keypoints_2d", "translation", "focal_px"),
-    "mano": ("mano",),
-}
-
-
-def _only(hand: Hand, want: Sequence[Want]) -> Hand:
-    """The hand without the parts that were not wanted."""
-    unwanted = [field for part, fields in _FIELDS_OF.items() if part not in want for field in fields]
-    return msgspec.structs.replace(hand, **dict.fromkeys(unwanted))

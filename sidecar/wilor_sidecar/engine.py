@@ -1,7 +1,8 @@
 """The one thread that owns MLX: it loads the network, warms it up, and runs batches until it is told to stop.
 
-MLX's streams and compiled functions belong to a thread, so nothing else in the daemon may use MLX. Work comes by one
-queue, reports leave by another; a report is followed by a call of `wake`, which must be safe from this thread.
+MLX's streams and compiled functions belong to a thread, so nothing else in the daemon may use MLX, and a network that
+is let go takes its thread along. Work comes by one queue, reports leave by another; a report is followed by a call of
+`wake`, which must be safe from this thread.
 """
 
 import logging
@@ -10,39 +11,21 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from wilor_protocol.arrays import Int32Array
-from wilor_protocol.hands import Hand
 from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_protocol.requests import PingRequest
-from wilor_sidecar.estimator import BATCH_SIZES, Estimator, NotFiniteError
+from wilor_sidecar.estimator import BATCH_SIZES
 from wilor_sidecar.jobs import Job, Route
+from wilor_sidecar.pulse import Pulse
+from wilor_sidecar.runner import BatchDone, Network, Runner
 
 log = logging.getLogger(__name__)
 
-
-class Network(Protocol):
-    """What the engine needs of a model; the real one is `wilor_sidecar.serving.ServedModel`."""
-
-    info: ModelInfo
-    device: Device
-    faces: Int32Array
-
-    def __call__(self, crops_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The outputs for (B, 256, 256, 3) uint8 crops of right hands."""
-
-    def warm_up(self, batch: int) -> None:
-        """Leave nothing to compile for this batch size."""
-
-    def memory(self) -> Memory:
-        """What is in use now."""
-
-    def close(self) -> None:
-        """Let go of what belongs to this thread."""
+_LOAD_LIMIT_S = 600.0
+_WARM_UP_LIMIT_S = 300.0
+_HANG_FACTOR = 32
+"""A batch that takes so many times as long as one warm crop hangs: the largest one, four times over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +52,15 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchDone:
-    """A batch has run.
+class Unloaded:
+    """The network was let go, as asked; `start` brings it back."""
 
-    Attributes:
-        results: for each job its hands, or what went wrong.
-        started_at_ns, finished_at_ns: around the network, on the monotonic clock.
-        memory: after it; None when it cannot be told.
-    """
 
-    jobs: list[Job]
-    results: list[list[Hand] | Exception]
-    started_at_ns: int
-    finished_at_ns: int
-    memory: Memory | None
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The network, its device or the thread itself has failed for good: only another process can help."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +71,7 @@ class Echoed:
     request: PingRequest
 
 
-Report = Loaded | WarmedUp | LoadFailed | BatchDone | Echoed
+Report = Loaded | WarmedUp | LoadFailed | BatchDone | Echoed | Unloaded | Broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +85,37 @@ class _Echo:
     request: PingRequest
 
 
-_STOP = object()
+_STAY_WARM, _UNLOAD, _STOP = object(), object(), object()
 
 
 class Engine:
-    """Runs a network on a thread of its own."""
+    """Runs a network on a thread of its own.
 
-    def __init__(self, load: Callable[[], Network], wake: Callable[[], None]) -> None:
+    Attributes:
+        pulse: what the thread is doing.
+    """
+
+    def __init__(self, load: Callable[[], Network], wake: Callable[[], None], *, hang_limit_s: float = 5.0) -> None:
         """Prepare; `start` does the work.
 
         Args:
             load: makes the network; called on the engine's thread. An exception becomes `LoadFailed`.
             wake: called on the engine's thread after each report.
+            hang_limit_s: how long a batch may take at the least before it is said to hang; more on a slow machine.
         """
+        self.pulse = Pulse("engine")
         self._load = load
         self._wake = wake
+        self._hang_limit_s = hang_limit_s
         self._work: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._live, name="engine")
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to load."""
+        """Begin to load: at first, and again after `Unloaded`."""
+        if self._thread is not None:
+            self._thread.join()  # it has said its last word
+        self._thread = threading.Thread(target=self._live, name="engine")
         self._thread.start()
 
     def run(self, jobs: list[Job]) -> None:
@@ -137,6 +125,14 @@ class Engine:
     def echo(self, route: Route, request: PingRequest) -> None:
         """Send a ping through the thread; `Echoed` brings it back."""
         self._work.put(_Echo(route, request))
+
+    def stay_warm(self) -> None:
+        """Keep the device awake with a very small piece of work."""
+        self._work.put(_STAY_WARM)
+
+    def unload(self) -> None:
+        """Let the network go, behind the work at hand; `Unloaded` reports it."""
+        self._work.put(_UNLOAD)
 
     def reports(self) -> list[Report]:
         """What has been reported since the last call."""
@@ -151,65 +147,74 @@ class Engine:
         Returns:
             Whether the thread has ended within the time.
         """
+        if self._thread is None:
+            return True
         self._work.put(_STOP)
-        if self._thread.ident is not None:  # it has been started
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _live(self) -> None:
+        try:
+            self._live_with_network()
+        except BaseException as error:  # a thread that ended without a word would leave everybody waiting
+            log.critical("the engine's thread has died", exc_info=True)
+            self._report(Broken(f"the engine's thread has died: {error!r}"))
+        finally:
+            self.pulse.rest()
+
+    def _live_with_network(self) -> None:
         network = None
         try:
+            self.pulse.begin("loading", _LOAD_LIMIT_S)
             network = self._load()
-            self._warm_up(network)
+            runner = self._warmed_up(network)
         except Exception as error:
             log.exception("the model cannot be loaded")
             self._report(LoadFailed(str(error) or type(error).__name__))
-        else:
-            self._serve(network)
-        finally:
-            if network is not None:
-                network.close()
+            runner = None
+        ending = self._serve(runner) if runner else None
+        if runner and runner.broken:
+            self._report(Broken(runner.broken))  # and close nothing: that could wait for the device
+            return
+        if network is not None:
+            self.pulse.begin("closing", _WARM_UP_LIMIT_S)
+            network.close()
+        if ending is _UNLOAD:
+            self._report(Unloaded())
 
-    def _warm_up(self, network: Network) -> None:
+    def _warmed_up(self, network: Network) -> Runner | None:
+        """A runner whose every batch size has run; None when a stop came first: until it is ready nothing else can."""
         self._report(Loaded(network.info, network.device, network.faces))
         for batch in BATCH_SIZES:
-            if not self._work.empty():  # before we are ready only a stop can be waiting
-                return
+            if not self._work.empty():
+                return None
+            self.pulse.begin(f"warming up for batches of {batch}", _WARM_UP_LIMIT_S)
             network.warm_up(batch)
-        self._report(WarmedUp(_memory_of(network)))
+        runner = Runner(network)
+        self.pulse.begin("testing the network", _WARM_UP_LIMIT_S)
+        started = time.monotonic()
+        runner.test()
+        self._hang_limit_s = max(self._hang_limit_s, _HANG_FACTOR * (time.monotonic() - started))
+        self._report(WarmedUp(runner.memory()))
+        return runner
 
-    def _serve(self, network: Network) -> None:
-        estimator = Estimator(network)
-        while (task := self._work.get()) is not _STOP:
-            match task:
+    def _serve(self, runner: Runner) -> object:
+        """Work until told to end, or until the network is broken; returns what ended it."""
+        while not runner.broken:
+            self.pulse.rest()
+            match self._work.get():
                 case _Batch(jobs):
-                    self._report(_ran(estimator, network, jobs))
+                    self.pulse.begin(f"running a batch of {sum(job.crops for job in jobs)}", self._hang_limit_s)
+                    self._report(runner.run(jobs))
                 case _Echo(route, request):
                     self._report(Echoed(route, request))
+                case ending if ending in (_STOP, _UNLOAD):
+                    return ending
+                case _:
+                    self.pulse.begin("keeping the device warm", self._hang_limit_s)
+                    runner.stay_warm()
+        return None
 
     def _report(self, report: Report) -> None:
         self._reports.put(report)
         self._wake()
-
-
-def _ran(estimator: Estimator, network: Network, jobs: list[Job]) -> BatchDone:
-    started_at_ns = time.monotonic_ns()
-    results: list[list[Hand] | Exception]
-    try:
-        results = [*estimator.estimate([job.frame for job in jobs])]
-    except Exception as error:  # the senders must be answered, whatever it is
-        log.exception("a batch of %d frames failed", len(jobs))
-        results = [error] * len(jobs)
-    for result in results:
-        if isinstance(result, NotFiniteError):
-            log.error("%s", result)
-    finished_at_ns = time.monotonic_ns()
-    return BatchDone(jobs, results, started_at_ns, finished_at_ns, _memory_of(network))
-
-
-def _memory_of(network: Network) -> Memory | None:
-    try:
-        return network.memory()
-    except Exception:  # a figure for people must not cost an answer
-        log.exception("the memory in use cannot be told")
-        return None

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from wilor_protocol.requests import EstimateRequest
-from wilor_sidecar.estimator.frame import Frame
 
 Route = tuple[bytes, ...]
 """Where a reply goes: the frames that came before the request's body, opaque to all but the request channel."""
@@ -15,25 +14,27 @@ class Job:
 
     Attributes:
         route: where its reply goes.
-        frame: the request and its pixels.
+        request: what was asked.
         received_at_ns: when it was read, on the monotonic clock.
     """
 
     route: Route
-    frame: Frame
+    request: EstimateRequest
     received_at_ns: int
-
-    @property
-    def request(self) -> EstimateRequest:
-        """What was asked."""
-        return self.frame.request
 
     @property
     def crops(self) -> int:
         """How many of a batch's places it takes."""
-        return len(self.frame.crops_rgb)
+        return len(self.request.hands)
+
+    @property
+    def expires_at_ns(self) -> int | None:
+        """The last moment at which its frame is not older than its sender wants; None: there is none."""
+        if self.request.deadline_ms is None:
+            return None
+        return self.request.captured_at_ns + round(self.request.deadline_ms * 1e6)
 
     def is_expired(self, now_ns: int) -> bool:
         """Whether its frame is older than its sender wants."""
-        deadline_ms = self.request.deadline_ms
-        return deadline_ms is not None and now_ns - self.request.captured_at_ns > deadline_ms * 1e6
+        expires_at_ns = self.expires_at_ns
+        return expires_at_ns is not None and now_ns > expires_at_ns

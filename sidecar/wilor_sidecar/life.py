@@ -8,14 +8,14 @@ from wilor_protocol.replies import State
 log = logging.getLogger(__name__)
 
 _NEXT: dict[State, frozenset[State]] = {
-    "starting": frozenset({"loading", "draining", "failed"}),
-    "loading": frozenset({"warming", "degraded", "draining", "failed"}),
+    "starting": frozenset({"loading", "degraded", "draining", "failed"}),
+    "loading": frozenset({"loading", "warming", "degraded", "draining", "failed"}),
     "warming": frozenset({"ready", "degraded", "draining", "failed"}),
-    "ready": frozenset({"degraded", "draining", "failed"}),
-    "degraded": frozenset({"ready", "draining", "failed"}),
+    "ready": frozenset({"loading", "degraded", "draining", "failed"}),
+    "degraded": frozenset({"loading", "draining", "failed"}),
     "draining": frozenset({"stopped"}),
     "stopped": frozenset(),
-    "failed": frozenset({"stopped"}),
+    "failed": frozenset(),
 }
 
 

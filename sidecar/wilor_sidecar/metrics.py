@@ -7,6 +7,8 @@ import numpy as np
 from wilor_protocol.errors import ErrorCode
 from wilor_protocol.replies import Percentiles, Timing
 from wilor_protocol.requests import AnyRequest
+from wilor_sidecar.estimator import NotFiniteError
+from wilor_sidecar.runner import BatchDone
 
 _WINDOW = 1024
 
@@ -15,7 +17,8 @@ class Metrics:
     """Counters since the start, and the last thousand times of each stage.
 
     Attributes:
-        counters: `requests_<op>`, `answered`, `refused_<code>`, `batches` and `crops`.
+        counters: `requests_<op>`, `answered`, `refused_<code>`, `batches`, `crops`, `batches_retried`, `not_finite`,
+            `stay_warm` and `reloads`.
     """
 
     def __init__(self) -> None:
@@ -26,10 +29,19 @@ class Metrics:
         """Count a request that could be read."""
         self.counters[f"requests_{request.__struct_config__.tag}"] += 1
 
+    def count(self, what: str) -> None:
+        """Count something that has a name of its own."""
+        self.counters[what] += 1
+
     def count_batch(self, crops: int) -> None:
         """Count a batch that goes to the network."""
         self.counters["batches"] += 1
         self.counters["crops"] += crops
+
+    def count_outcome(self, done: BatchDone) -> None:
+        """Count what went wrong with a batch."""
+        self.counters["batches_retried"] += done.was_retried
+        self.counters["not_finite"] += sum(isinstance(result, NotFiniteError) for result in done.results)
 
     def count_refusal(self, code: ErrorCode) -> None:
         """Count a request that got no answer."""

@@ -5,13 +5,16 @@ what needs the network goes to the engine's thread, and comes back as a report.
 """
 
 import contextlib
+import enum
 import logging
+import math
 import platform
 import secrets
 import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 import zmq
@@ -20,64 +23,133 @@ from wilor_protocol.errors import ErrorCode
 from wilor_protocol.version import PROTOCOL_VERSION, __version__
 from wilor_sidecar.channels import EventChannel, RequestChannel
 from wilor_sidecar.desk import Desk
-from wilor_sidecar.engine import Engine, Network
+from wilor_sidecar.engine import Engine
+from wilor_sidecar.idle import STAY_WARM_EVERY_NS, Idle
+from wilor_sidecar.process_memory import MemoryGuard, footprint_bytes
 from wilor_sidecar.publisher import Publisher
+from wilor_sidecar.pulse import Pulse
 from wilor_sidecar.run_directory import RunDirectory
+from wilor_sidecar.runner import Network
 from wilor_sidecar.sd_notify import Notifier
+from wilor_sidecar.starts import GROWN_UP_S, WINDOW_S, StartRecord
+from wilor_sidecar.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-_DRAIN_S = 3.0
+_DRAIN_S = 2.0
+_ENGINE_STOP_S = 0.5
 _LETTERS_AT_ONCE = 64
+_CHORES_EVERY_S = 1.0
+_LOOP_LIMIT_S = 10.0
+"""One round of the loop takes milliseconds."""
+
+
+class Ending(enum.Enum):
+    """Why a life is over."""
+
+    STOPPED = enum.auto()
+    """Asked to stop."""
+    FAULT = enum.auto()
+    """The engine, or the daemon itself, has failed for good."""
+    TOO_MUCH_MEMORY = enum.auto()
+    """More memory is in use than may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """How the daemon looks after itself.
+
+    Attributes:
+        hang_limit_s: how long a batch may take at the least before it is said to hang.
+        keep_warm_s: how long after a request a GPU is kept awake; 0: not at all.
+        unload_after_s: how long after a request the network is let go; 0: never.
+        memory_limit_bytes: how much memory may be in use; 0: twice what was needed at first, and 1 GiB.
+        most_failed_starts: after so many within ten minutes nothing is loaded; 0: however many.
+    """
+
+    hang_limit_s: float = 5.0
+    keep_warm_s: float = 30.0
+    unload_after_s: float = 0.0
+    memory_limit_bytes: int = 0
+    most_failed_starts: int = 5
 
 
 class Service:
-    """One life of the daemon."""
+    """One life of the daemon.
 
-    def __init__(self, directory: RunDirectory, load: Callable[[], Network]) -> None:
+    Attributes:
+        ending: why it is over; None while it is not.
+        engine_has_ended: after `run`: whether the engine's thread has. If not, it is loading or stuck, and only the
+            process's end stops it.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        load: Callable[[], Network],
+        *,
+        upkeep: Upkeep,
+        end_process: Callable[[Ending], object],
+    ) -> None:
         """Bind the sockets. Nothing is loaded yet.
 
         Args:
             directory: taken; it is released by `stop`.
             load: makes the network; called on the engine's thread.
+            upkeep: how it looks after itself.
+            end_process: ends the process on the spot; called from the watchdog's thread when ours hangs.
         """
+        self.ending: Ending | None = None
+        self.engine_has_ended = False
         self._directory = directory
+        self._upkeep = upkeep
+        self._end_process = end_process
+        self._starts = StartRecord(directory.path)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._requests = RequestChannel(self._context, directory.requests_address)
         self._events = EventChannel(self._context, directory.events_address)
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
-        self._engine = Engine(load, wake=self._wake)
+        self._engine = Engine(load, wake=self._wake, hang_limit_s=upkeep.hang_limit_s)
+        self._pulse = Pulse("I/O thread")
+        self._watchdog = Watchdog([self._engine.pulse, self._pulse], warn=self._on_hang, end=self._on_deep_hang)
         self._notifier = Notifier.of_this_process()
+        now_ns = time.monotonic_ns()
         self._desk = Desk(
             requests=self._requests,
             publisher=Publisher(self._events, epoch=secrets.token_hex(8)),
             engine=self._engine,
             directory=directory,
             notifier=self._notifier,
+            idle=Idle(keep_warm_s=upkeep.keep_warm_s, unload_after_s=upkeep.unload_after_s, now_ns=now_ns),
         )
+        self._memory = MemoryGuard(upkeep.memory_limit_bytes)
+        self._hang = ""
         self._should_drain = False
+        self._next_chores_s = 0.0
+        self._ready_since_s: float | None = None
+        self._load_at_s: float | None = None
 
-    def run(self) -> bool:
-        """Live: start, serve until told to stop, drain, stop.
-
-        Returns:
-            Whether the engine's thread has ended. If not, it is loading or stuck, and only the process's end stops it.
-        """
+    def run(self) -> Ending:
+        """Live: start, serve until told to stop or unable to go on, drain, stop."""
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         # The handler runs when Python gets its turn; this ends a poll that has already begun to wait.
         previous_fd = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
         try:
             self.start()
             self.serve()
-            self.drain()
+            if self._should_drain:
+                self.drain()
+        except Exception:
+            log.critical("a mistake in the daemon ends it", exc_info=True)
+            self.ending = Ending.FAULT
         finally:
             signal.set_wakeup_fd(previous_fd)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            engine_has_ended = self.stop()
-        return engine_has_ended
+            self.stop()
+        return self.ending or Ending.FAULT
 
     def start(self) -> None:
         """Begin to load; from here on clients are answered."""
@@ -91,31 +163,48 @@ class Service:
             self._directory.requests_address,
             self._directory.events_address,
         )
-        self._desk.life.become("loading", "reading and checking the weights")
-        self._engine.start()
+        self._watchdog.start()
+        if 0 < self._upkeep.most_failed_starts <= self._starts.failed:
+            self._load_at_s = time.monotonic() + WINDOW_S
+            self._desk.life.become(
+                "degraded",
+                f"{self._starts.failed} starts failed within {WINDOW_S / 60:.0f} minutes, so nothing is loaded for as "
+                f"long; the last one: {self._starts.last_why}",
+            )
+        else:
+            self._load()
 
     def serve(self) -> None:
-        """Answer until `should_drain`."""
+        """Answer until told to stop, or until there is no going on."""
         poller = self._poller()
-        while not self._should_drain:
-            self._serve_once(poller, timeout_ms=None)
+        while not self._should_drain and self.ending is None:
+            self._serve_once(poller, self._wait_ms())
+            if time.monotonic() >= self._next_chores_s:
+                self._do_chores()
+            if self._hang:
+                self._desk.fail(self._hang)
+            if self._desk.life.state == "failed":
+                self.ending = self.ending or Ending.FAULT
+                self._starts.note_failure(self._desk.life.reason)
 
     def drain(self) -> None:
         """Finish the batch that runs, turn away what waits and what still comes."""
+        self.ending = Ending.STOPPED
+        self._starts.forget()
         self._desk.life.become("draining", "asked to stop")
         self._desk.turn_away_waiting(ErrorCode.DRAINING, "the daemon is stopping")
         poller = self._poller()
         deadline = time.monotonic() + _DRAIN_S
-        while self._desk.is_running and time.monotonic() < deadline:
+        self._serve_once(poller, timeout_ms=0)  # what has come already gets its refusal
+        while self._desk.has_work_in_hand and time.monotonic() < deadline:
             self._serve_once(poller, timeout_ms=100)
+        if self._desk.has_work_in_hand:
+            self._desk.fail("the daemon is stopping, and its engine did not finish in time")
 
-    def stop(self) -> bool:
-        """End the engine, close the sockets, let the run directory go.
-
-        Returns:
-            Whether the engine's thread has ended.
-        """
-        engine_has_ended = self._engine.stop(_DRAIN_S)
+    def stop(self) -> None:
+        """End the engine, close the sockets, let the run directory go."""
+        self._watchdog.stop()
+        self.engine_has_ended = self._engine.stop(_ENGINE_STOP_S if self.ending is Ending.STOPPED else 0)
         if self._desk.life.state == "draining":
             self._desk.life.become("stopped", "asked to stop")
         self._notifier.close()
@@ -125,7 +214,10 @@ class Service:
         self._bell.close()
         self._ring.close()
         self._directory.release()
-        return engine_has_ended
+
+    def _load(self) -> None:
+        self._desk.life.become("loading", "reading and checking the weights")
+        self._engine.start()
 
     def _poller(self) -> zmq.Poller:
         poller = zmq.Poller()
@@ -133,8 +225,20 @@ class Service:
             poller.register(readable, zmq.POLLIN)
         return poller
 
-    def _serve_once(self, poller: zmq.Poller, timeout_ms: int | None) -> None:
+    def _wait_ms(self) -> int:
+        """How long nothing needs doing if nothing comes."""
+        now_ns = time.monotonic_ns()
+        until_ns = int(self._next_chores_s * 1e9)
+        if self._desk.wants_to_stay_warm(now_ns):
+            until_ns = min(until_ns, now_ns + STAY_WARM_EVERY_NS)
+        if (expiry_ns := self._desk.next_expiry_ns) is not None:
+            until_ns = min(until_ns, expiry_ns)
+        return max(0, math.ceil((until_ns - now_ns) / 1e6))
+
+    def _serve_once(self, poller: zmq.Poller, timeout_ms: int) -> None:
+        self._pulse.rest()
         ready = dict(poller.poll(timeout_ms))
+        self._pulse.begin("answering", _LOOP_LIMIT_S)
         if self._bell.fileno() in ready:
             self._bell.recv(4096)
         self._desk.take_reports()
@@ -144,10 +248,43 @@ class Service:
             for letter in self._requests.waiting(_LETTERS_AT_ONCE):
                 self._desk.take_letter(letter)
         self._desk.dispatch()
+        self._desk.look_after_idle(time.monotonic_ns())
+
+    def _do_chores(self) -> None:
+        """What must be looked at now and then, whether anything comes or not."""
+        now_s = time.monotonic()
+        self._next_chores_s = now_s + _CHORES_EVERY_S
+        self._look_at_memory()
+        if self._desk.life.state != "ready":
+            self._ready_since_s = None
+        elif self._ready_since_s is None:
+            self._ready_since_s = now_s
+        elif now_s - self._ready_since_s > GROWN_UP_S:
+            self._starts.forget()
+        if self._load_at_s is not None and now_s >= self._load_at_s:
+            self._load_at_s = None
+            self._load()
+
+    def _look_at_memory(self) -> None:
+        in_use = footprint_bytes()
+        if self._desk.life.state == "ready":
+            self._memory.settle(in_use)
+        if complaint := self._memory.complaint(in_use):
+            self.ending = Ending.TOO_MUCH_MEMORY
+            self._desk.fail(complaint)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is ringing already
             self._ring.send(b"!")
+
+    def _on_hang(self, what: str) -> None:
+        """On the watchdog's thread: have the I/O thread tell everybody, if it still can."""
+        self._hang = what
+        self._wake()
+
+    def _on_deep_hang(self, _: str) -> None:
+        """On the watchdog's thread: nobody reacts."""
+        self._end_process(Ending.STOPPED if self._should_drain else Ending.FAULT)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         """The first signal drains; the next one ends the process as if we had no handler."""

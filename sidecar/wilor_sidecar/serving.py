@@ -20,6 +20,7 @@ from wilor_sidecar.model import Wilor, load_model
 
 log = logging.getLogger(__name__)
 
+_SMALL_SIDE = 256
 _SLOW_GFLOPS = 20.0
 """The reference BLAS reaches about 4, a tuned one 60 and more."""
 _PRODUCT_TOLERANCE = 0.25
@@ -27,7 +28,7 @@ _PRODUCT_TOLERANCE = 0.25
 
 
 class ServedModel:
-    """A loaded WiLoR with its particulars; see `engine.Network`."""
+    """A loaded WiLoR with its particulars; see `runner.Network`."""
 
     def __init__(self, source: str) -> None:
         """Load the model.
@@ -51,6 +52,7 @@ class ServedModel:
             licence=config.licence,
             source_sha256=config.source.sha256,
         )
+        self._small = mx.ones((_SMALL_SIDE, _SMALL_SIDE))
         self.device = Device(
             name="gpu" if mx.default_device() == mx.gpu else "cpu",
             blas=load_tuned_blas(),
@@ -66,6 +68,14 @@ class ServedModel:
         """See `Wilor.warm_up`."""
         self.model.warm_up(batch)
 
+    def stay_warm(self) -> None:
+        """A product of small matrices."""
+        mx.eval(self._small @ self._small)
+
+    def recover(self) -> None:
+        """Give back what MLX keeps for reuse: a failed batch may have left it in a state, or short of memory."""
+        mx.clear_cache()
+
     def memory(self) -> Memory:
         """What MLX and the process use now."""
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on a Mac, KiB on Linux
@@ -78,7 +88,8 @@ class ServedModel:
 
     def close(self) -> None:
         """Free this thread's streams: a thread that ends without it can crash the process at exit."""
-        del self.model
+        del self.model, self._small
+        mx.clear_cache()
         mx.clear_streams()
 
 

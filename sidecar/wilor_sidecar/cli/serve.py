@@ -2,19 +2,26 @@
 
 import argparse
 import os
-import sys
 from contextlib import nullcontext
+from typing import NoReturn
 
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.config import add_flags, resolve
-from wilor_sidecar.engine import Network
+from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.logs import start_logging
 from wilor_sidecar.mlx_settings import settle_mlx
+from wilor_sidecar.process_limits import raise_file_limit
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
-from wilor_sidecar.service import Service
+from wilor_sidecar.runner import Network
+from wilor_sidecar.service import Ending, Service, Upkeep
+
+_STATUS = {
+    Ending.STOPPED: Exit.OK,  # who was asked to stop must not look crashed, whatever its engine does
+    Ending.FAULT: Exit.ENGINE_FAULT,
+    Ending.TOO_MUCH_MEMORY: Exit.TEMPORARY,
+}
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -36,12 +43,28 @@ def run(arguments: argparse.Namespace) -> int:
     except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
     settle_mlx()
+    raise_file_limit()
+    service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
     with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():
-        engine_has_ended = Service(directory, lambda: _load(model)).run()
-    if not engine_has_ended:
-        sys.stderr.flush()
-        os._exit(Exit.OK)  # a normal end would wait for it; and who was asked to stop must not look crashed
-    return Exit.OK
+        ending = service.run()
+    if not (ending is Ending.STOPPED and service.engine_has_ended):
+        _end_process(ending)  # a normal end would wait for the engine's thread
+    return _STATUS[ending]
+
+
+def _end_process(ending: Ending) -> NoReturn:
+    """At once: whatever hangs may hold the log's lock, and its lines are written as they come."""
+    os._exit(_STATUS[ending])
+
+
+def _upkeep_of(config: Config) -> Upkeep:
+    return Upkeep(
+        hang_limit_s=config.hang_limit,
+        keep_warm_s=config.keep_warm,
+        unload_after_s=config.unload_after,
+        memory_limit_bytes=config.memory_limit * 10**6,
+        most_failed_starts=config.most_failed_starts,
+    )
 
 
 def _load(model: str) -> Network:

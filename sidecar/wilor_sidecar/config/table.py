@@ -30,6 +30,21 @@ class Config:
     metrics: HostPort | None = declare(
         None, "tell Prometheus how the daemon is at this address of the loopback, as 127.0.0.1:9090; port 0: any"
     )
+    unload_after: float = declare(
+        0.0, "seconds without a request after which the network leaves memory; 0: never", low=0
+    )
+    keep_warm: float = declare(
+        30.0, "seconds after a request for which a GPU is kept from slowing down; 0: not at all", low=0
+    )
+    memory_limit: int = declare(
+        0, "MB of memory beyond which it restarts; 0: twice what it needed at first, and 1 GiB", low=0
+    )
+    hang_limit: float = declare(
+        5.0, "seconds that a batch may take, at the least, before it is taken for hung", low=0.5
+    )
+    most_failed_starts: int = declare(
+        5, "failed starts within ten minutes after which nothing is loaded for as long; 0: any number", low=0
+    )
 
     def __post_init__(self) -> None:
         if self.metrics and not self.metrics.is_loopback:

@@ -13,7 +13,6 @@ from wilor_protocol.names import Side
 from wilor_protocol.replies import Device, Memory, ModelInfo, Timing
 from wilor_protocol.requests import EstimateRequest, HandCrop
 from wilor_protocol.version import PROTOCOL_VERSION
-from wilor_sidecar.estimator import Frame
 from wilor_sidecar.jobs import Job
 
 Crop = NDArray[np.uint8]
@@ -67,7 +66,7 @@ def request_of(
 
 def job_of(request: EstimateRequest) -> Job:
     """The request as a job that has just been read."""
-    return Job((b"client", b""), Frame.of_request(request), time.monotonic_ns())
+    return Job((b"client", b""), request, time.monotonic_ns())
 
 
 def crop_of(seed: int) -> Crop:
@@ -109,7 +108,7 @@ class FakeNetwork:
     """A network that keeps a record of its calls and does what its parts are replaced with.
 
     Attributes:
-        calls: the words "load", "warm_up", "run", "memory" and "close", in order.
+        calls: the words "load", "warm_up", "run", "stay_warm", "recover", "memory" and "close", in order.
         threads: the threads that made them.
         batches: the batch size of each run and warm-up.
     """
@@ -139,6 +138,12 @@ class FakeNetwork:
         self._note("warm_up")
         self.batches.append(batch)
         self.on_warm_up(batch)
+
+    def stay_warm(self) -> None:
+        self._note("stay_warm")
+
+    def recover(self) -> None:
+        self._note("recover")
 
     def memory(self) -> Memory:
         self._note("memory")

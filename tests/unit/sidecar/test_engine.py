@@ -2,16 +2,19 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
-from wilor_protocol.requests import PingRequest
+from wilor_protocol.requests import EncodedImage, HandCrop, PingRequest
 from wilor_protocol.version import PROTOCOL_VERSION
-from wilor_sidecar.engine import BatchDone, Echoed, Engine, Loaded, LoadFailed, Network, Report, WarmedUp
-from wilor_sidecar.estimator import NotFiniteError
+from wilor_sidecar.engine import Broken, Echoed, Engine, Loaded, LoadFailed, Report, Unloaded, WarmedUp
+from wilor_sidecar.estimator import BadImageError
+from wilor_sidecar.pulse import Task
+from wilor_sidecar.runner import BatchDone, Network
 
 from .fakes import (
     DEVICE,
@@ -26,6 +29,7 @@ from .fakes import (
     job_of,
     outputs_of,
     request_of,
+    wait_for,
 )
 
 R = TypeVar("R", bound=Report)
@@ -81,13 +85,20 @@ def start() -> Iterator[Start]:
         assert each.engine.stop(UNIT_S), "the engine's thread does not end"
 
 
-def raising(error: Exception) -> Callable[..., Outputs]:
+def raising(error: BaseException) -> Callable[..., Outputs]:
     """A network's part that always fails."""
 
     def fail(*_: object) -> Outputs:
         raise error
 
     return fail
+
+
+def poisoned(crops: Crops) -> Outputs:
+    """Outputs with one NaN among them."""
+    outputs = outputs_of(crops)
+    outputs["pred_cam"][0, 0] = np.nan
+    return outputs
 
 
 def test_a_start_is_reported_in_two_steps(start: Start) -> None:
@@ -98,7 +109,8 @@ def test_a_start_is_reported_in_two_steps(start: Start) -> None:
     assert (loaded.info, loaded.device) == (MODEL, DEVICE)
     assert loaded.faces is network.faces
     assert running.next(WarmedUp).memory == MEMORY
-    assert network.batches == [1, 2, 4, 8]
+    assert network.batches == [1, 2, 4, 8, 1]
+    assert network.calls == ["load", *["warm_up"] * 4, "run", "memory"]
 
 
 def test_a_failed_load_is_reported(start: Start) -> None:
@@ -132,6 +144,13 @@ def test_a_failed_warm_up_is_a_failed_load(start: Start, batch: int) -> None:
     assert running.engine.reports() == []
 
 
+def test_a_network_that_gives_nonsense_never_becomes_warm(start: Start) -> None:
+    """Weights that load and run, but give NaN for a black crop, are as good as none."""
+    running = start(FakeNetwork(poisoned).load)
+    running.next(Loaded)
+    assert "pred_cam is not finite" in running.next(LoadFailed).why
+
+
 def test_a_failed_load_is_logged_with_its_trace(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """What the sentence leaves out stands in the log."""
     running = start(raising(ValueError("broken")))
@@ -157,48 +176,140 @@ def test_a_batch_is_answered_job_by_job(start: Start) -> None:
     assert done.memory == MEMORY
 
 
-def test_a_failed_batch_fails_all_its_jobs_and_no_others(start: Start) -> None:
-    """Every sender is told the very exception; the thread goes on to the next batch."""
+def test_a_broken_network_ends_the_thread(start: Start) -> None:
+    """When the device fails twice in a row the senders are told, then that nothing will come any more."""
     network = FakeNetwork()
     running = start(network.load)
     running.until_warm()
-    error = RuntimeError("[METAL] Command buffer execution failed")
+    error = RuntimeError("[METAL] Command buffer execution failed: Caused GPU Timeout Error")
     network.run = raising(error)
     running.engine.run([job_of(request_of())] * 2)
     assert running.next(BatchDone).results == [error, error]
-    network.run = outputs_of
-    running.engine.run([job_of(request_of())])
-    assert isinstance(running.next(BatchDone).results[0], list)
+    assert "Caused GPU Timeout Error" in running.next(Broken).why
+    assert running.engine.stop(UNIT_S)
+    assert "close" not in network.calls, "closing could wait for a device that never answers"
 
 
-def test_a_network_with_too_few_outputs_fails_its_batch_alone(start: Start) -> None:
-    """Also a mistake behind the network, in our own code, costs only the batch."""
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_a_thread_that_dies_says_so(start: Start, error: BaseException) -> None:
+    """Whatever ends the thread, even what no `except Exception` catches, is reported as its end."""
     network = FakeNetwork()
     running = start(network.load)
     running.until_warm()
-    network.run = lambda crops: {}
+    network.run = raising(error)
     running.engine.run([job_of(request_of())])
-    assert isinstance(running.next(BatchDone).results[0], KeyError)
+    assert repr(error) in running.next(Broken).why
+    assert running.engine.pulse.task is None
+
+
+def test_an_unreadable_image_fails_its_own_job(start: Start) -> None:
+    """It is found when the batch is made up, and costs the others nothing, and the network no second try."""
+    running = start(FakeNetwork().load)
+    running.until_warm()
+    no_image = HandCrop(crop=EncodedImage(codec="png", data=b"no image"), side="left")
+    running.engine.run([job_of(request_of()), job_of(request_of([no_image])), job_of(request_of())])
+    done = running.next(BatchDone)
+    assert [type(result) for result in done.results] == [list, BadImageError, list]
+    assert not done.was_retried
+
+
+def test_a_batch_of_unreadable_images_does_not_reach_the_network(start: Start) -> None:
+    """There is nothing to run."""
+    network = FakeNetwork()
+    running = start(network.load)
+    running.until_warm()
+    network.calls.clear()
+    no_image = HandCrop(crop=EncodedImage(codec="jpeg", data=b"no image"), side="left")
+    running.engine.run([job_of(request_of([no_image]))])
+    assert [type(result) for result in running.next(BatchDone).results] == [BadImageError]
+    assert "run" not in network.calls
+
+
+def test_what_the_thread_does_can_be_seen(start: Start) -> None:
+    """From outside: loading, warming up, running a batch, each with its limit; and nothing while it waits."""
+    seen = []
+    network = FakeNetwork()
+
+    def look(*_: object) -> None:
+        task = running.engine.pulse.task
+        assert task is not None
+        seen.append((task.name, task.limit_s))
+
+    running: Running
+    network.on_warm_up = look
+    network.run = lambda crops: look() or outputs_of(crops)  # type: ignore[func-returns-value]
+    entered, released = threading.Event(), threading.Event()
+
+    def load() -> Network:
+        entered.set()
+        released.wait(UNIT_S)
+        look()
+        return network.load()
+
+    running = start(load)
+    assert entered.wait(UNIT_S)
+    released.set()
+    running.until_warm()
+    running.engine.run([job_of(request_of([hand_of()] * 3))])
+    running.next(BatchDone)
+    names = [name for name, _ in seen]
+    assert names == [
+        "loading",
+        *(f"warming up for batches of {batch}" for batch in (1, 2, 4, 8)),
+        "testing the network",
+        "running a batch of 3",
+    ]
+    assert seen[-1][1] == 5.0
+    assert min(limit for _, limit in seen[:-1]) > 60
+    wait_for(lambda: running.engine.pulse.task is None, "rest")
+
+
+def test_a_slow_network_may_take_longer(start: Start) -> None:
+    """What counts as a hang follows from how long one crop took when everything was warm."""
+    times = iter((0.2, 0.0))
+
+    def slow(crops: Crops) -> Outputs:
+        time.sleep(next(times))
+        return outputs_of(crops)
+
+    network = FakeNetwork(slow)
+    running = start(network.load)
+    running.until_warm()
+    seen: list[Task | None] = []
+    network.run = lambda crops: seen.append(running.engine.pulse.task) or outputs_of(crops)  # type: ignore[func-returns-value]
+    running.engine.run([job_of(request_of())])
+    running.next(BatchDone)
+    assert seen[0] is not None
+    assert seen[0].limit_s >= 32 * 0.2
+
+
+def test_unloading_lets_go_and_starting_brings_back(start: Start) -> None:
+    """The work at hand is finished, the network closed on its own thread, and a new start has a new thread."""
+    network = FakeNetwork()
+    running = start(network.load)
+    running.until_warm()
+    running.engine.run([job_of(request_of())])
+    running.engine.unload()
+    running.next(BatchDone)
+    running.next(Unloaded)
+    assert network.calls[-1] == "close"
+    running.engine.start()
+    running.until_warm()
+    running.engine.run([job_of(request_of())])
+    assert isinstance(running.next(BatchDone).results[0], list)
+    assert network.calls.count("load") == 2
+
+
+def test_staying_warm_reports_nothing(start: Start) -> None:
+    """It is a small piece of work on the engine's thread, and nobody waits for it."""
+    network = FakeNetwork()
+    running = start(network.load)
+    running.until_warm()
+    running.engine.stay_warm()
     running.engine.echo(ROUTE, PING)
     running.next(Echoed)
-
-
-def test_numbers_that_are_not_finite_fail_one_job(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """The others of the batch get their hands, and the log says what happened."""
-
-    def poisoned(crops: Crops) -> Outputs:
-        outputs = outputs_of(crops)
-        outputs["pred_cam"][1, 0] = np.nan
-        return outputs
-
-    running = start(FakeNetwork(poisoned).load)
-    running.until_warm()
-    running.engine.run([job_of(request_of([hand_of(crop=crop_of(1))]))] * 3)
-    first, second, third = running.next(BatchDone).results
-    assert isinstance(first, list)
-    assert isinstance(second, NotFiniteError)
-    assert isinstance(third, list)
-    assert "pred_cam" in caplog.text
+    assert network.calls.count("stay_warm") == 1
+    assert len(network.threads) == 1
 
 
 def test_a_ping_goes_through_the_thread(start: Start) -> None:
@@ -222,9 +333,10 @@ def test_a_ping_waits_for_a_network_that_hangs(start: Start) -> None:
         released.wait(UNIT_S)
         return outputs_of(crops)
 
-    network = FakeNetwork(hang)
+    network = FakeNetwork()
     running = start(network.load)
     running.until_warm()
+    network.run = hang
     running.engine.run([job_of(request_of())])
     running.engine.echo(ROUTE, PING)
     assert entered.wait(UNIT_S)

@@ -39,6 +39,13 @@ def batch_of(scheduler: Scheduler, now_ns: int = 0) -> list[Job]:
     return batch
 
 
+def offer(scheduler: Scheduler, job: Job) -> Turned | None:
+    """Offer a job long before anything expires; the one that had to give way."""
+    turned = scheduler.offer(job, -(2**62))
+    assert len(turned) <= 1
+    return turned[0] if turned else None
+
+
 def assert_turned(turned: Turned | None, job: Job, code: ErrorCode) -> None:
     """This very job was turned away, for that reason."""
     assert turned is not None
@@ -55,8 +62,8 @@ def test_nothing_waits_at_first(scheduler: Scheduler) -> None:
 def test_a_newer_frame_takes_the_place_of_an_older(scheduler: Scheduler) -> None:
     """Of two frames of a source the newer runs, and the older is told that it was superseded, by which."""
     older, newer = a_job(captured_ms=1), a_job(captured_ms=2, frame=77)
-    assert scheduler.offer(older) is None
-    turned = scheduler.offer(newer)
+    assert offer(scheduler, older) is None
+    turned = offer(scheduler, newer)
     assert_turned(turned, older, ErrorCode.SUPERSEDED)
     assert turned is not None
     assert "77" in turned.why
@@ -66,32 +73,32 @@ def test_a_newer_frame_takes_the_place_of_an_older(scheduler: Scheduler) -> None
 def test_an_older_latecomer_is_itself_told(scheduler: Scheduler) -> None:
     """The newer frame wins also when it arrives first."""
     newer, older = a_job(captured_ms=2), a_job(captured_ms=1)
-    scheduler.offer(newer)
-    assert_turned(scheduler.offer(older), older, ErrorCode.SUPERSEDED)
+    offer(scheduler, newer)
+    assert_turned(offer(scheduler, older), older, ErrorCode.SUPERSEDED)
     assert batch_of(scheduler) == [newer]
 
 
 def test_of_two_frames_of_one_moment_the_later_arrival_wins(scheduler: Scheduler) -> None:
     """A client without a clock of its own still gets its last frame."""
     first, second = a_job(captured_ms=1), a_job(captured_ms=1)
-    scheduler.offer(first)
-    assert_turned(scheduler.offer(second), first, ErrorCode.SUPERSEDED)
+    offer(scheduler, first)
+    assert_turned(offer(scheduler, second), first, ErrorCode.SUPERSEDED)
     assert batch_of(scheduler) == [second]
 
 
 def test_sources_do_not_compete(scheduler: Scheduler) -> None:
     """An older frame of another source waits beside a newer one."""
     jobs = [a_job("a", captured_ms=9), a_job("b", captured_ms=1)]
-    assert [scheduler.offer(job) for job in jobs] == [None, None]
+    assert [offer(scheduler, job) for job in jobs] == [None, None]
     assert batch_of(scheduler) == jobs
 
 
 def test_a_superseded_source_may_come_again_after_a_batch(scheduler: Scheduler) -> None:
     """What has been taken competes with nobody: even an older frame may then wait."""
     newer, older = a_job(captured_ms=2), a_job(captured_ms=1)
-    scheduler.offer(newer)
+    offer(scheduler, newer)
     batch_of(scheduler)
-    assert scheduler.offer(older) is None
+    assert offer(scheduler, older) is None
     assert batch_of(scheduler) == [older]
 
 
@@ -99,20 +106,20 @@ def test_a_superseded_source_may_come_again_after_a_batch(scheduler: Scheduler) 
 def test_busy_starts_one_crop_above_the_limit(scheduler: Scheduler, crops: int) -> None:
     """Exactly the limit waits; one crop more is busy, and what waits is not touched by it."""
     jobs = [a_job(f"source {index}", crops=crops) for index in range(LIMIT // crops)]
-    assert [scheduler.offer(job) for job in jobs] == [None] * len(jobs)
+    assert [offer(scheduler, job) for job in jobs] == [None] * len(jobs)
     assert scheduler.waiting_crops == LIMIT
     one_more = a_job("one more")
-    assert_turned(scheduler.offer(one_more), one_more, ErrorCode.BUSY)
+    assert_turned(offer(scheduler, one_more), one_more, ErrorCode.BUSY)
     assert batch_of(scheduler) == jobs
 
 
 def test_a_frame_of_several_hands_is_busy_as_a_whole(scheduler: Scheduler) -> None:
     """With room for three, a frame of three waits and a frame of four does not, not even in part."""
-    scheduler.offer(a_job("a", crops=5))
+    offer(scheduler, a_job("a", crops=5))
     four, three = a_job("b", crops=4), a_job("c", crops=3)
-    assert_turned(scheduler.offer(four), four, ErrorCode.BUSY)
+    assert_turned(offer(scheduler, four), four, ErrorCode.BUSY)
     assert scheduler.waiting_crops == 5
-    assert scheduler.offer(three) is None
+    assert offer(scheduler, three) is None
     assert scheduler.waiting_crops == LIMIT
 
 
@@ -120,9 +127,9 @@ def test_a_newer_frame_of_a_waiting_source_is_never_busy(scheduler: Scheduler) -
     """When all is full, a newer frame takes its rival's room."""
     rival = a_job("a", crops=4, captured_ms=1)
     other, newer = a_job("b", crops=4), a_job("a", crops=4, captured_ms=2)
-    scheduler.offer(rival)
-    scheduler.offer(other)
-    assert_turned(scheduler.offer(newer), rival, ErrorCode.SUPERSEDED)
+    offer(scheduler, rival)
+    offer(scheduler, other)
+    assert_turned(offer(scheduler, newer), rival, ErrorCode.SUPERSEDED)
     assert batch_of(scheduler) == [newer, other]
 
 
@@ -130,9 +137,9 @@ def test_a_newer_frame_with_more_hands_than_room_leaves_its_rival(scheduler: Sch
     """A newer frame that does not fit is busy, and the older frame still runs."""
     rival, other = a_job("a", crops=4, captured_ms=1), a_job("b", crops=4)
     newer = a_job("a", crops=5, captured_ms=2)
-    scheduler.offer(rival)
-    scheduler.offer(other)
-    assert_turned(scheduler.offer(newer), newer, ErrorCode.BUSY)
+    offer(scheduler, rival)
+    offer(scheduler, other)
+    assert_turned(offer(scheduler, newer), newer, ErrorCode.BUSY)
     assert batch_of(scheduler) == [rival, other]
 
 
@@ -140,7 +147,7 @@ def test_batches_keep_the_order_of_arrival(scheduler: Scheduler) -> None:
     """First come, first in the batch, whatever the frames' own times and names."""
     jobs = [a_job(name, captured_ms=captured_ms) for name, captured_ms in (("z", 5), ("a", 9), ("m", 1))]
     for job in jobs:
-        scheduler.offer(job)
+        offer(scheduler, job)
     assert batch_of(scheduler) == jobs
 
 
@@ -149,7 +156,7 @@ def test_a_newer_frame_stands_where_its_rival_stood(scheduler: Scheduler) -> Non
     first, second = a_job("a", captured_ms=1), a_job("b")
     newer = a_job("a", captured_ms=2)
     for job in (first, second, newer):
-        scheduler.offer(job)
+        offer(scheduler, job)
     assert batch_of(scheduler) == [newer, second]
 
 
@@ -157,10 +164,10 @@ def test_a_job_runs_up_to_its_deadline_and_not_after(scheduler: Scheduler) -> No
     """At exactly `deadline_ms` a frame still runs; a nanosecond later it is expired, with its age."""
     deadline_ns = 10 * MS + 25 * MS
     punctual = a_job(captured_ms=10, deadline_ms=25)
-    scheduler.offer(punctual)
+    offer(scheduler, punctual)
     assert batch_of(scheduler, deadline_ns) == [punctual]
     late = a_job(captured_ms=10, deadline_ms=25)
-    scheduler.offer(late)
+    offer(scheduler, late)
     batch, expired = scheduler.take(deadline_ns + 1)
     assert batch == []
     assert_turned(expired[0], late, ErrorCode.EXPIRED)
@@ -170,7 +177,7 @@ def test_a_job_runs_up_to_its_deadline_and_not_after(scheduler: Scheduler) -> No
 
 def test_a_deadline_of_zero_is_a_deadline(scheduler: Scheduler) -> None:
     """Zero milliseconds are not taken for no deadline."""
-    scheduler.offer(a_job(captured_ms=10, deadline_ms=0))
+    offer(scheduler, a_job(captured_ms=10, deadline_ms=0))
     batch, expired = scheduler.take(10 * MS + 1)
     assert (len(batch), len(expired)) == (0, 1)
 
@@ -178,31 +185,70 @@ def test_a_deadline_of_zero_is_a_deadline(scheduler: Scheduler) -> None:
 def test_without_a_deadline_no_frame_is_too_old(scheduler: Scheduler) -> None:
     """`deadline_ms` None means: no matter how old."""
     job = a_job(captured_ms=0)
-    scheduler.offer(job)
+    offer(scheduler, job)
     assert batch_of(scheduler, 2**62) == [job]
 
 
 def test_expired_jobs_leave_the_others_alone(scheduler: Scheduler) -> None:
     """One source's late frame does not keep the rest of the batch."""
     late, fine = a_job("a", deadline_ms=1), a_job("b", deadline_ms=9)
-    scheduler.offer(late)
-    scheduler.offer(fine)
+    offer(scheduler, late)
+    offer(scheduler, fine)
     batch, expired = scheduler.take(5 * MS)
     assert batch == [fine]
     assert [turned.job for turned in expired] == [late]
+
+
+def test_an_expired_job_frees_its_place_at_once(scheduler: Scheduler) -> None:
+    """While a batch runs, what has become too old is told so, and a new frame has its room."""
+    late = a_job("a", crops=LIMIT, deadline_ms=10)
+    offer(scheduler, late)
+    assert scheduler.expire(10 * MS) == []
+    [turned] = scheduler.expire(10 * MS + 1)
+    assert_turned(turned, late, ErrorCode.EXPIRED)
+    assert scheduler.waiting_crops == 0
+    assert offer(scheduler, a_job("b", crops=LIMIT)) is None
+
+
+def test_an_expired_job_makes_room_for_an_offer(scheduler: Scheduler) -> None:
+    """Nobody is told that all is full because of a frame that will not run."""
+    late, fine = a_job("a", crops=LIMIT, deadline_ms=10), a_job("b", crops=LIMIT)
+    offer(scheduler, late)
+    [turned] = scheduler.offer(fine, 11 * MS)
+    assert_turned(turned, late, ErrorCode.EXPIRED)
+    assert batch_of(scheduler) == [fine]
+
+
+def test_a_job_that_comes_too_late_supersedes_nothing(scheduler: Scheduler) -> None:
+    """A frame that is too old on arrival is told so, and the one that waits stays."""
+    waiting, late = a_job("a", captured_ms=1), a_job("a", captured_ms=2, deadline_ms=1)
+    offer(scheduler, waiting)
+    [turned] = scheduler.offer(late, 4 * MS)
+    assert_turned(turned, late, ErrorCode.EXPIRED)
+    assert batch_of(scheduler) == [waiting]
+
+
+def test_the_next_expiry_is_the_earliest(scheduler: Scheduler) -> None:
+    """The daemon knows when to look again: at the first deadline of all that wait, and not at all without one."""
+    assert scheduler.next_expiry_ns is None
+    offer(scheduler, a_job("a"))
+    assert scheduler.next_expiry_ns is None
+    for name, deadline_ms in (("b", 30), ("c", 20), ("d", 25)):
+        offer(scheduler, a_job(name, captured_ms=5, deadline_ms=deadline_ms))
+    assert scheduler.next_expiry_ns == 25 * MS
 
 
 def test_clear_turns_everything_away(scheduler: Scheduler) -> None:
     """Whoever waits is told the given reason, once, and there is room again."""
     jobs = [a_job("a", crops=3), a_job("b", crops=5)]
     for job in jobs:
-        scheduler.offer(job)
+        offer(scheduler, job)
     turned = scheduler.clear(ErrorCode.DRAINING, "the daemon is stopping")
     assert [one.job for one in turned] == jobs
     assert {(one.code, one.why) for one in turned} == {(ErrorCode.DRAINING, "the daemon is stopping")}
     assert scheduler.clear(ErrorCode.DRAINING, "") == []
     assert scheduler.take(0) == ([], [])
-    assert scheduler.offer(a_job("c", crops=LIMIT)) is None
+    assert offer(scheduler, a_job("c", crops=LIMIT)) is None
 
 
 OFFERS = st.tuples(
@@ -221,20 +267,21 @@ def test_every_job_comes_out_exactly_once(steps: list[tuple[str, int, int, int |
     scheduler = Scheduler(max_batch_crops=LIMIT)
     offered: list[Job] = []
     left: list[Job] = []
+    now_ms = 0
     for step in steps:
         if isinstance(step, int):
-            batch, expired = scheduler.take(step * MS)
+            now_ms = max(now_ms, step)
+            batch, expired = scheduler.take(now_ms * MS)
             assert sum(job.crops for job in batch) <= LIMIT
-            assert not any(is_too_old(job, step * MS) for job in batch)
-            assert all(is_too_old(turned.job, step * MS) for turned in expired)
+            assert not any(is_too_old(job, now_ms * MS) for job in batch)
+            assert all(is_too_old(turned.job, now_ms * MS) for turned in expired)
             assert scheduler.waiting_crops == 0
             left += [*batch, *(turned.job for turned in expired)]
         else:
             source, captured_ms, crops, deadline_ms = step
             job = a_job(source, captured_ms=captured_ms, crops=crops, deadline_ms=deadline_ms)
             offered.append(job)
-            turned_away = scheduler.offer(job)
-            left += [turned_away.job] if turned_away else []
+            left += [turned.job for turned in scheduler.offer(job, now_ms * MS)]
         assert scheduler.waiting_crops <= LIMIT
         still = len(offered) - len(left)
         assert (still == 0) == (scheduler.waiting_crops == 0)

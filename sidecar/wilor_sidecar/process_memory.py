@@ -1,0 +1,70 @@
+"""How much memory this process has now, as its system reckons it, and when that is too much."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_GIB = 1 << 30
+
+
+def footprint_bytes() -> int:
+    """Resident bytes on Linux; on a Mac the physical footprint, which counts what the GPU holds and Activity Monitor
+    shows.
+    """
+    return _physical_footprint() if sys.platform == "darwin" else _resident()
+
+
+class MemoryGuard:
+    """A limit that a sound daemon never reaches.
+
+    Attributes:
+        limit_bytes: the limit; 0 until it is known.
+    """
+
+    def __init__(self, limit_bytes: int = 0) -> None:
+        """Begin.
+
+        Args:
+            limit_bytes: the limit; 0: found out with `settle`.
+        """
+        self.limit_bytes = limit_bytes
+
+    def settle(self, warm_bytes: int) -> None:
+        """Once, when every batch size has run: without a limit it becomes twice as much as was needed and 1 GiB."""
+        self.limit_bytes = self.limit_bytes or 2 * warm_bytes + _GIB
+
+    def complaint(self, now_bytes: int) -> str:
+        """Why the process should end; empty while it may go on."""
+        if not self.limit_bytes or now_bytes <= self.limit_bytes:
+            return ""
+        return f"{now_bytes / 1e6:.0f} MB of memory are in use, {self.limit_bytes / 1e6:.0f} MB may be"
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _ResourceUsage(ctypes.Structure):
+    """rusage_info_v0 of <sys/resource.h>."""
+
+    _fields_ = (
+        ("uuid", ctypes.c_uint8 * 16),
+        ("user_time", ctypes.c_uint64),
+        ("system_time", ctypes.c_uint64),
+        ("package_idle_wakeups", ctypes.c_uint64),
+        ("interrupt_wakeups", ctypes.c_uint64),
+        ("pageins", ctypes.c_uint64),
+        ("wired_size", ctypes.c_uint64),
+        ("resident_size", ctypes.c_uint64),
+        ("physical_footprint", ctypes.c_uint64),
+        ("process_start_abstime", ctypes.c_uint64),
+        ("process_exit_abstime", ctypes.c_uint64),
+    )
+
+
+def _physical_footprint() -> int:
+    usage = _ResourceUsage()
+    if ctypes.CDLL(None).proc_pid_rusage(os.getpid(), 0, ctypes.byref(usage)) != 0:
+        return 0
+    return int(usage.physical_footprint)

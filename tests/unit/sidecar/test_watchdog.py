@@ -1,0 +1,110 @@
+"""Who hangs is reported, and then ended; who waits, works or was stopped is not."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from wilor_sidecar import watchdog as watchdog_module
+from wilor_sidecar.pulse import Pulse, Task
+from wilor_sidecar.watchdog import GRACE_S, LOOK_EVERY_S, Watchdog
+
+from .fakes import UNIT_S, wait_for
+
+
+class Watched:
+    """Two pulses under a watchdog that looks a hundred times as often."""
+
+    def __init__(self) -> None:
+        self.engine, self.other = Pulse("engine"), Pulse("other")
+        self.warnings: list[str] = []
+        self.ends: list[str] = []
+        self.watchdog = Watchdog([self.engine, self.other], warn=self.warnings.append, end=self.ends.append)
+        self.watchdog.start()
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    """Running until the end of the test."""
+    waits = threading.Event.wait
+    monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: waits(self, _hundredth(timeout)))
+    made = Watched()
+    yield made
+    made.watchdog.stop()
+
+
+def _hundredth(timeout_s: float | None) -> float | None:
+    return LOOK_EVERY_S / 100 if timeout_s == LOOK_EVERY_S else timeout_s
+
+
+def test_a_hang_is_warned_of_and_then_ended(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """First one warning, with where every thread stands in the log; then, when nothing changes, the end."""
+    with caplog.at_level(logging.CRITICAL):
+        watched.engine.begin("running a batch of 8", 5.0)
+        wait_for(lambda: bool(watched.ends), "the end")
+    assert watched.warnings == ["the engine hangs: running a batch of 8 for over 5 s"]
+    assert watched.ends[0] == watched.warnings[0]
+    wait_for(lambda: "test_a_hang_is_warned_of_and_then_ended" in caplog.text, "the threads' stacks")
+
+
+def test_every_thread_is_watched(watched: Watched) -> None:
+    """The second as the first."""
+    watched.other.begin("answering", 1.0)
+    wait_for(lambda: bool(watched.ends), "the end")
+    assert "the other hangs: answering" in watched.ends[0]
+
+
+def test_a_task_that_ends_during_the_grace_ends_nothing(watched: Watched) -> None:
+    """Late is not dead."""
+    watched.engine.begin("running a batch of 1", 1.0)
+    wait_for(lambda: bool(watched.warnings), "the warning")
+    watched.engine.rest()
+    watched.engine.begin("running a batch of 2", 1e9)
+    _let_it_look(watched, (1.0 + GRACE_S) * 3)
+    assert watched.ends == []
+
+
+def test_new_tasks_are_no_hang(watched: Watched) -> None:
+    """Work that goes on, each piece in its time, may go on for ever; even when it has the same name."""
+    for _ in range(20):
+        watched.engine.begin("running a batch of 1", 1.0)
+        _let_it_look(watched, 0.5)
+    assert watched.warnings == []
+
+
+def test_waiting_is_no_hang(watched: Watched) -> None:
+    """A thread without a task is idle, however long."""
+    watched.engine.begin("loading", 1.0)
+    watched.engine.rest()
+    _let_it_look(watched, 20)
+    assert watched.warnings == []
+
+
+def test_a_stopped_watchdog_watches_no_more(watched: Watched) -> None:
+    """On the way out nobody is ended."""
+    watched.watchdog.stop()
+    watched.engine.begin("closing", LOOK_EVERY_S)
+    watched.watchdog._thread.join(UNIT_S)
+    assert not watched.watchdog._thread.is_alive()
+    assert watched.warnings == []
+
+
+def test_time_without_looks_does_not_count() -> None:
+    """After a night asleep, or a SIGSTOP, a task that began before has not hung: looks count, no clock does."""
+    pulse = Pulse("engine")
+    watched = watchdog_module._Watched(pulse)
+    pulse.begin("running a batch of 1", 1.0)
+    assert [watched.look() >= 0 for _ in range(5)] == [False, False, False, True, True]
+    long_ago = Task("running a batch of 1", 1.0, started_at_ns=0)
+    pulse.task = long_ago
+    assert [watched.look() >= 0 for _ in range(4)] == [False, False, False, True]
+
+
+def _let_it_look(watched: Watched, seconds: float) -> None:
+    """Wait until a watchdog that ran at its real pace would have looked for so long: another pulse tells."""
+    looks = round(seconds / LOOK_EVERY_S)
+    counted = watched.watchdog._watched[1]
+    watched.other.begin("counting", 1e9)
+    wait_for(lambda: counted._task is watched.other.task and counted._looks >= looks, f"{looks} looks")
+    watched.other.rest()
