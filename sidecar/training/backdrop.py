@@ -94,9 +94,7 @@ def _skin(dice: Dice) -> Tensor:
     """(B, 3) about the hues of skin, wood and cardboard."""
     dark = dice.uniform(0, 1, 1)
     absorbed = constant((2.4, 3.2, 3.9), dice.device)
-    return (
-        constant((0.84, 0.58, 0.45), dice.device) * torch.exp(-dark * absorbed) * dice.uniform(0.7, 1.1, 3)
-    )
+    return constant((0.84, 0.58, 0.45), dice.device) * torch.exp(-dark * absorbed) * dice.uniform(0.7, 1.1, 3)
 
 
 def fractal(dice: Dice, channels: int = 1, size: int = SIZE) -> Tensor:

@@ -1,11 +1,10 @@
 """The processes that train one network together, one for each GPU; started by `torchrun`, or one alone."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,10 @@ class Crew:
         if self.size > 1:
             distributed.barrier(group=_talk())
 
-    def settle_gradients(self, parameters: Sequence[nn.Parameter], longest: float) -> None:
-        """Give all processes the same gradients: their mean, no longer than `longest`, zero if it is not finite."""
-        gradients = [parameter.grad for parameter in parameters]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+    def add_up(self, tensor: Tensor) -> None:
+        """Put the sum of all processes' tensors into each."""
         if self.size > 1:
-            distributed.all_reduce(flat)
-            flat /= self.size
-        _make_usable(flat, longest)
-        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = part.view_as(parameter)
-
-
-def _make_usable(gradient: Tensor, longest: float) -> None:
-    length = gradient.norm()
-    gradient.nan_to_num_(0, 0, 0)
-    gradient *= torch.where(length.isfinite(), (longest / (length + 1e-9)).clamp(max=1), 0)
+            distributed.all_reduce(tensor)
 
 
 def join() -> Crew:
@@ -72,6 +59,7 @@ def join() -> Crew:
 
 def part(crew: Crew) -> None:
     """Leave in good order."""
+    crew.wait()
     if crew.size > 1:
         distributed.destroy_process_group()
 

@@ -1,12 +1,12 @@
 """Renders that no training step sees: the same ones in every run."""
 
-from collections.abc import Callable
-
 import torch
 
 from training.model import HandNetwork
 from training.objective import errors_of
+from training.painter import make_batch
 from training.picture_pool import Batch
+from training.poses import PoseSampler
 
 SEED = 20_260_101
 COUNT = 2000
@@ -16,11 +16,11 @@ _AT_ONCE = 250
 class HeldOut:
     """The pictures, and how far a network is off on them."""
 
-    def __init__(self, draw: Callable[[int], Batch]) -> None:
-        """Draw the pictures; the state of the random numbers is left as it was."""
-        with torch.random.fork_rng(devices=[torch.cuda.current_device()]):
-            torch.manual_seed(SEED)
-            self._batches = [_small(draw(_AT_ONCE)) for _ in range(COUNT // _AT_ONCE)]
+    def __init__(self, device: torch.device) -> None:
+        """Draw the pictures, as hard as they get."""
+        torch.manual_seed(SEED)
+        sampler = PoseSampler(device)
+        self._batches = [_small(make_batch(sampler, _AT_ONCE, 1.0)) for _ in range(COUNT // _AT_ONCE)]
 
     @torch.no_grad()
     def errors(self, network: HandNetwork, count: int = COUNT) -> dict[str, float]:

@@ -181,7 +181,8 @@ def put_on_plane(looks: Tensor, capsules: Tensor, probability: float) -> Tensor:
     """(B, LOOKS) with a table or wall behind some hands, touching them or a few centimetres away."""
     dice = Dice(len(looks), looks.device)
     normal = dice.direction((0.0, -0.35, -1.0), 0.3)
-    ends, radii = capsules[:, :-2, [0, 1, 2, 4, 5, 6]].unflatten(2, (2, 3)), capsules[:, :-2, [3, 7]]
+    balls = capsules[:, :-2, :8].unflatten(2, (2, 4))
+    ends, radii = balls[..., :3], balls[..., 3]
     nearest = ((ends * normal[:, None, None]).sum(-1) - radii).flatten(1).amin(1)
     gap = dice.uniform(0, 0.05) * dice.chance(0.6)
     on = dice.chance(probability) * (nearest < -0.02)

@@ -17,7 +17,6 @@ _IN_ORDER = [0, *(1 + 5 * (bone % 3) + bone // 3 for bone in range(15))]
 """Where each bone stands after the wrist and the three levels."""
 
 
-
 class ManoLayer(nn.Module):
     """From rotations and shape to vertices and keypoints."""
 

@@ -72,12 +72,11 @@ class HandNetwork(nn.Module):
 
     def answer(self, finished: Tensor, earlier: Tensor) -> Answer:
         """What the tokens say."""
+        finished, earlier = finished.float(), earlier.float()
         hints = self.hints(earlier[:, QUERIES:])
-        queries, patches = finished[:, :QUERIES].float(), finished[:, QUERIES:].float()
-        with torch.autocast(finished.device.type, enabled=False):
-            first = self._geometry(self.backbone.first_estimate(queries))
-            refined = self.refine_net(patches, first.estimate, first.vertices.detach())
-            return Answer(first, self._geometry(refined), hints)
+        first = self._geometry(self.backbone.first_estimate(finished[:, :QUERIES]))
+        refined = self.refine_net(finished[:, QUERIES:], first.estimate, first.vertices.detach())
+        return Answer(first, self._geometry(refined), hints)
 
     def _geometry(self, estimate: Estimate) -> Geometry:
         rotations = rotations_of(estimate.pose_6d)

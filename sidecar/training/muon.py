@@ -16,13 +16,13 @@ _SCALE = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps matrices along the orthogonal factor of their momentum."""
+    """Steps matrices along the orthogonal factor of their momentum; `lr` is a tensor, so that steps can be replayed."""
 
-    def __init__(self, matrices: Iterable[Tensor], lr: float, weight_decay: float, momentum: float = 0.95) -> None:
+    def __init__(self, matrices: Iterable[Tensor], lr: Tensor, weight_decay: float, momentum: float = 0.95) -> None:
         super().__init__(list(matrices), {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # noqa: ARG002 - as every optimizer
         """Take a step; every matrix must have a gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[Tensor]] = {}
@@ -31,15 +31,17 @@ class Muon(torch.optim.Optimizer):
             for matrices in shapes.values():
                 self._step_alike(matrices, group["lr"], group["weight_decay"], group["momentum"])
 
-    def _step_alike(self, matrices: list[Tensor], lr: float, weight_decay: float, momentum: float) -> None:
-        buffers = [self.state[matrix].setdefault("momentum", torch.zeros_like(matrix)) for matrix in matrices]
+    def _step_alike(self, matrices: list[Tensor], lr: Tensor, weight_decay: float, momentum: float) -> None:
+        for matrix in matrices:
+            if not self.state[matrix]:
+                self.state[matrix]["momentum"] = torch.zeros_like(matrix)
+        buffers = [self.state[matrix]["momentum"] for matrix in matrices]
         gradients = [matrix.grad for matrix in matrices]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's
-        steps = orthogonal(torch.stack(ahead))
-        scale = _SCALE * max(matrices[0].shape) ** 0.5
+        steps = orthogonal(torch.stack(ahead)).to(matrices[0].dtype)
         torch._foreach_mul_(matrices, 1 - lr * weight_decay)
-        torch._foreach_add_(matrices, list(steps.to(matrices[0].dtype).unbind()), alpha=-lr * scale)
+        torch._foreach_sub_(matrices, list((steps * (lr * _SCALE * max(matrices[0].shape) ** 0.5)).unbind()))
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

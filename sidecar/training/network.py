@@ -105,7 +105,7 @@ class Backbone(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, 18 + 192, width) of normalised (B, 3, 256, 192): finished, and as they were after three quarters."""
+        """Tokens (B, 210, width) of normalised (B, 3, 256, 192): finished, and as they were after three quarters."""
         patches = self.patch_embed(pictures) + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
         queries = torch.cat(
             [

@@ -30,7 +30,7 @@ class PatchHints(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """(B, 192, 4, 21) of (B, 192, width) tokens: evidence for each joint; its place x, y from the patch; depth."""
-        return self.ask(self.norm(patches)).float().unflatten(-1, (4, _JOINTS))
+        return self.ask(self.norm(patches)).unflatten(-1, (4, _JOINTS))
 
     def loss(self, answers: Tensor, keypoints_2d: Tensor, keypoints: Tensor) -> Tensor:
         """How wrong the answers are.

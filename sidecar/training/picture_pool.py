@@ -35,8 +35,10 @@ class PicturePool:
         self._held: Batch | None = None
         self._filled = self._next = 0
 
-    def __len__(self) -> int:
-        return self._filled
+    @property
+    def full(self) -> bool:
+        """Whether there is no room left."""
+        return self._filled == self._size
 
     def add(self, batch: Batch) -> None:
         """Take in new pictures, in the oldest ones' place; `size` is a multiple of their number."""
@@ -49,13 +51,14 @@ class PicturePool:
         self._next = rows.stop % self._size
         self._filled = max(self._filled, rows.stop)
 
-    def draw(self, count: int, strength: float) -> Batch:
-        """Some pictures in new frames and colours; `strength` is how often a part of one is covered."""
+    def draw(self, count: int) -> Batch:
+        """Some pictures in new frames and colours, parts of some covered."""
         if self._held is None:
             raise RuntimeError("no pictures yet")
         rows = torch.randint(self._filled, (count,), device=self._held.pictures.device)
         found = Batch(self._held.pictures[rows], picked(self._held.truth, rows))
-        return _covered(_coloured(_reframed(found)), strength)
+        reframed = _reframed(found)
+        return Batch(_finish(reframed.pictures), reframed.truth)
 
 
 def _room_for(batch: Batch, size: int) -> Batch:
@@ -95,27 +98,37 @@ def _reframed_truth(truth: Truth, turn: Tensor, scale: Tensor, shift: Tensor) ->
     )
 
 
-def _coloured(batch: Batch) -> Batch:
+def _finished(pictures: Tensor) -> Tensor:
+    return _covered(_coloured(pictures))
+
+
+_finish_on_gpu = torch.compile(_finished, dynamic=False)
+
+
+def _finish(pictures: Tensor) -> Tensor:
+    return (_finish_on_gpu if pictures.is_cuda else _finished)(pictures)
+
+
+def _coloured(pictures: Tensor) -> Tensor:
     """Brightness, contrast, colour cast, seldom grey, and a little noise."""
-    dice = Dice(len(batch.pictures), batch.pictures.device)
+    dice = Dice(len(pictures), pictures.device)
     gain = torch.exp(0.14 * dice.normal(1, 1, 1) + 0.05 * dice.normal(3, 1, 1))
     contrast = torch.exp(0.12 * dice.normal(1, 1, 1))
-    pixels = ((batch.pictures - _MIDDLE) * contrast + _MIDDLE) * gain
-    grey = (pixels * constant(_LUMA, pixels.device).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    pixels = ((pictures - _MIDDLE) * contrast + _MIDDLE) * gain
+    grey = sum(share * pixels[:, colour : colour + 1] for colour, share in enumerate(_LUMA))
     pixels = grey + (pixels - grey) * (1 - dice.chance(0.04, 1, 1, 1)) * torch.exp(0.15 * dice.normal(1, 1, 1))
     noise = dice.uniform(0, 5, 1, 1, 1) * dice.chance(0.3, 1, 1, 1)
     pixels = pixels + noise * torch.randn_like(pixels)
-    return Batch(pixels.clamp(0, 255), batch.truth)
+    return pixels.clamp(0, 255)
 
 
-def _covered(batch: Batch, strength: float) -> Batch:
+def _covered(pictures: Tensor) -> Tensor:
     """A rectangle of another picture over some."""
-    pictures = batch.pictures
     dice = Dice(len(pictures), pictures.device)
     height, width = pictures.shape[2:]
     x = torch.arange(width, device=pictures.device).view(1, 1, 1, -1)
     y = torch.arange(height, device=pictures.device).view(1, 1, -1, 1)
     centre, half = dice.uniform(0, 1, 2, 1, 1), dice.uniform(6, 34, 2, 1, 1)
     inside = ((x - width * centre[:, :1]).abs() < half[:, :1]) & ((y - height * centre[:, 1:]).abs() < half[:, 1:])
-    covered = inside & (dice.chance(0.25 * strength, 1, 1, 1) > 0)
-    return Batch(torch.where(covered, pictures.roll(1, 0), pictures), batch.truth)
+    covered = inside & (dice.chance(0.2, 1, 1, 1) > 0)
+    return torch.where(covered, pictures.roll(1, 0), pictures)

@@ -7,18 +7,21 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is needed only to train")
 
+from training.crew import Crew  # noqa: E402
 from training.kinematics import HandModel  # noqa: E402
 from training.mano_arrays import mano_arrays  # noqa: E402
 from training.mano_layer import ManoLayer  # noqa: E402
 from training.model import HandNetwork  # noqa: E402
 from training.objective import errors_of  # noqa: E402
-from training.poses import PoseSampler  # noqa: E402
+from training.picture_pool import Batch  # noqa: E402
+from training.poses import PoseSampler, facing  # noqa: E402
 from training.state import load_served, save_served  # noqa: E402
-from training.train import Batch, Trainer  # noqa: E402
+from training.trainer import Trainer, rate_at  # noqa: E402
 from wilor_sidecar.model import load_model  # noqa: E402
 from wilor_sidecar.weights.convert import convert  # noqa: E402
 
 CPU = torch.device("cpu")
+ALONE = Crew(0, 1, CPU)
 SIZE = (64, 2, 1)
 
 
@@ -32,18 +35,30 @@ def sampler() -> PoseSampler:
 def test_labels_agree_with_the_hand_that_is_served(sampler: PoseSampler) -> None:
     """Key points that pictures are labelled with are the MANO layer's, within 2.5 mm."""
     shown = sampler.draw(64)
-    _, keypoints = ManoLayer(mano_arrays())(shown.rotations, shown.betas)
-    apart = (keypoints + shown.translation[:, None] - shown.posed.keypoints).norm(dim=-1)
+    _, keypoints = ManoLayer(mano_arrays())(shown.truth.rotations, shown.truth.betas)
+    # Turned back from the crop's line of sight to the camera's axes.
+    from_wrist = (keypoints - keypoints[:, :1]) @ facing(shown.window[:, :2]).transpose(1, 2)
+    apart = (from_wrist - (shown.posed.keypoints - shown.posed.keypoints[:, :1])).norm(dim=-1)
     assert apart.max() < 0.0025
+
+
+def test_facing_turns_the_optical_axis_into_the_line_of_sight() -> None:
+    """The turn is a rotation, and the least one: nothing is rolled about the line of sight."""
+    centre = torch.tensor([[0.0, 0.0], [0.3, -0.2], [-0.1, 0.5]])
+    turn = facing(centre)
+    sight = torch.nn.functional.normalize(torch.cat([centre, torch.ones(3, 1)], dim=1), dim=1)
+    assert torch.allclose(turn[:, :, 2], sight, atol=1e-6)
+    assert torch.allclose(turn @ turn.transpose(1, 2), torch.eye(3).expand(3, 3, 3), atol=1e-6)
+    assert torch.allclose(turn[:, 0, 1], turn[:, 1, 0], atol=1e-7)
 
 
 def test_crops_hold_the_hand(sampler: PoseSampler) -> None:
     """Every key point lies in its crop and before the camera, and boxes fill two fifths of it."""
     shown = sampler.draw(256)
-    assert shown.keypoints_2d.abs().max() < 0.5
+    assert shown.truth.keypoints_2d.abs().max() < 0.5
     assert shown.posed.keypoints[..., 2].min() > 0.1
     assert shown.window[:, 2].max() < 6
-    assert 0.33 < shown.box.mean() < 0.47
+    assert 0.33 < shown.truth.box.mean() < 0.47
 
 
 def test_rest_pose_stands_as_the_hand_says() -> None:
@@ -53,27 +68,70 @@ def test_rest_pose_stands_as_the_hand_says() -> None:
     assert np.linalg.norm(points[12] - points[0]) == pytest.approx(0.2, abs=0.02)
 
 
-def test_a_few_steps_lower_the_loss(sampler: PoseSampler) -> None:
+def test_thumbs_meet_fingers(sampler: PoseSampler) -> None:
+    """In a good part of the hands the thumb's tip touches a finger: their insides are then some 14 mm apart."""
+    points = sampler.draw(512).posed.keypoints
+    others = points[:, [8, 12, 16, 20, 7, 6, 11]]
+    nearest = (others - points[:, 4:5]).norm(dim=-1).amin(dim=1)
+    assert (nearest < 0.02).float().mean() > 0.2
+
+
+def test_thumb_tips_are_the_key_points(sampler: PoseSampler) -> None:
+    """The short way to a thumb's tip gives what bending the whole hand gives."""
+    bends = torch.linalg.qr(torch.randn(4, 3, 3, 3))[0]
+    betas, rotations = torch.randn(4, 10), torch.eye(3).repeat(4, 16, 1, 1)
+    rotations[:, 13:16] = bends
+    whole = sampler.hands.keypoints(rotations, torch.eye(3).repeat(4, 1, 1), betas)[:, 4]
+    assert torch.allclose(sampler.hands.thumb_tips(bends[:, None], betas)[:, 0], whole, atol=1e-6)
+
+
+@pytest.fixture
+def batch(sampler: PoseSampler) -> Batch:
+    """Four pictures of noise, with four hands' truth."""
+    torch.manual_seed(1)
+    return Batch(torch.rand(4, 3, 256, 192) * 255, sampler.draw(4).truth)
+
+
+def test_a_few_steps_lower_the_loss(batch: Batch) -> None:
     """On one batch the loss falls, and errors are finite numbers."""
     torch.manual_seed(1)
-    trainer = Trainer(HandNetwork(*SIZE, mano_arrays()), CPU)
-    batch = Batch(torch.rand(4, 3, 256, 192) * 255, sampler.draw(4))
-    losses = [trainer.step(batch, progress=0.1).item() for _ in range(25)]
+    trainer = Trainer(HandNetwork(*SIZE, mano_arrays()), ALONE, lambda: batch)
+    losses = [trainer.step(progress=0.1).item() for _ in range(25)]
     assert losses[-1] < 0.97 * losses[0]
-    errors = errors_of(trainer.network(batch.pictures)[1], batch.shown, trainer.network.mano)
-    assert all(torch.isfinite(values).all() for values in errors.values())
+    answer = trainer.network(batch.pictures)
+    for estimate in (answer.first, answer.refined):
+        errors = errors_of(estimate, batch.truth, trainer.network.mano)
+        assert all(torch.isfinite(values).all() for values in errors.values())
 
 
-def test_a_step_that_cannot_be_taken_is_left_out(sampler: PoseSampler) -> None:
-    """A picture that is not a number leaves the weights as they were; the next batch teaches again."""
+def test_a_step_that_cannot_be_taken_spoils_nothing(batch: Batch) -> None:
+    """After a picture that is not a number all weights are numbers, and the next batch teaches again."""
     torch.manual_seed(3)
-    trainer = Trainer(HandNetwork(*SIZE, mano_arrays()), CPU)
-    batch = Batch(torch.rand(4, 3, 256, 192) * 255, sampler.draw(4))
+    batches = iter([Batch(batch.pictures * torch.nan, batch.truth), batch])
+    trainer = Trainer(HandNetwork(*SIZE, mano_arrays()), ALONE, lambda: next(batches))
     before = trainer.network.backbone.pos_embed.detach().clone()
-    trainer.step(Batch(batch.pictures * torch.nan, batch.shown), progress=0.1)
-    assert torch.equal(trainer.network.backbone.pos_embed, before)
-    assert torch.isfinite(trainer.step(batch, progress=0.1))
-    assert not torch.equal(trainer.network.backbone.pos_embed, before)
+    trainer.step(progress=0.1)
+    assert torch.allclose(trainer.network.backbone.pos_embed, before, atol=1e-6)
+    assert torch.isfinite(trainer.step(progress=0.1))
+    assert not torch.allclose(trainer.network.backbone.pos_embed, before, atol=1e-6)
+
+
+def test_a_run_goes_on_where_another_stopped(batch: Batch, tmp_path: Path) -> None:
+    """A trainer that takes up a stored state takes the very step that the first one would have taken."""
+    trainers = [Trainer(HandNetwork(*SIZE, mano_arrays()), ALONE, lambda: batch) for _ in range(2)]
+    for _ in range(3):
+        trainers[0].step(progress=0.1)
+    trainers[0].leave(tmp_path / "state")
+    trainers[1].resume(tmp_path / "state")
+    losses = [[trainer.step(progress=0.1).item() for _ in range(2)] for trainer in trainers]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    """A run starts gently, however far the schedule is, and ends at a hundredth."""
+    assert rate_at(0.5, 0) < 0.01
+    assert rate_at(0.2, 10_000) == 1.0
+    assert rate_at(1.0, 10_000) == pytest.approx(0.01)
 
 
 def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
@@ -86,5 +144,5 @@ def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
     outputs = load_model(convert(tmp_path / "small.safetensors", tmp_path / "model"))(crops)
     pictures = torch.as_tensor(crops[:, :, 32:224].transpose(0, 3, 1, 2).astype(np.float32))
     with torch.no_grad():
-        _, refined = network(pictures)
+        refined = network(pictures).refined
     assert np.abs(outputs["pred_vertices"] - refined.vertices.numpy()).max() < 1e-5
