@@ -32,6 +32,7 @@ from wilor_sidecar.run_directory import RunDirectory
 from wilor_sidecar.runner import Network
 from wilor_sidecar.sd_notify import Notifier
 from wilor_sidecar.starts import GROWN_UP_S, WINDOW_S, StartRecord
+from wilor_sidecar.tcp import TcpDoor
 from wilor_sidecar.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,16 @@ class Service:
         self._next_chores_s = 0.0
         self._ready_since_s: float | None = None
         self._load_at_s: float | None = None
+        self._door: TcpDoor | None = None
+
+    def open_to_tcp(self, door: TcpDoor) -> None:
+        """Be reachable over TCP as well; before `run`.
+
+        Raises:
+            ConfigError: not there.
+        """
+        self._door = door
+        door.open(self._context, self._requests.socket, self._events.socket)
 
     def run(self) -> Ending:
         """Live: start, serve until told to stop or unable to go on, drain, stop."""
@@ -210,6 +221,8 @@ class Service:
         self._notifier.close()
         self._requests.close()
         self._events.close()
+        if self._door is not None:
+            self._door.close()
         self._context.term()
         self._bell.close()
         self._ring.close()

@@ -10,6 +10,7 @@ from wilor_client.client import HandClient, hand_crop
 from wilor_client.crop import Crop, make_crop
 from wilor_client.errors import BadReplyError, HandClientError, NoReplyError, RefusedError
 from wilor_client.events import HandEvents
+from wilor_client.keys import ClientKeys
 from wilor_protocol.errors import ErrorCode
 from wilor_protocol.events import HandsEvent
 from wilor_protocol.hands import Hand, Mano
@@ -20,6 +21,7 @@ from wilor_protocol.requests import HandCrop
 __all__ = [
     "JOINT_NAMES",
     "BadReplyError",
+    "ClientKeys",
     "Crop",
     "ErrorCode",
     "EstimateReply",

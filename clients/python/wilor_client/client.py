@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wilor_client.addresses import default_requests_address
 from wilor_client.connection import Connection
 from wilor_client.errors import BadReplyError, NoReplyError, RefusedError
+from wilor_client.keys import ClientKeys
 from wilor_protocol.codec import MalformedError, decode_message, decode_reply_head, encode
 from wilor_protocol.limits import CROP_SIDE_PX
 from wilor_protocol.names import Side
@@ -39,7 +40,14 @@ class HandClient(Connection):
     It may be made before the daemon runs, and outlives its restarts.
     """
 
-    def __init__(self, address: str | None = None, *, source: str | None = None, timeout_ms: int = 2000) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        source: str | None = None,
+        timeout_ms: int = 2000,
+        keys: ClientKeys | None = None,
+    ) -> None:
         """Connect, without waiting for anybody.
 
         Args:
@@ -47,10 +55,12 @@ class HandClient(Connection):
             source: what the frames sent here come from; names their events, and of two frames of one source that wait
                 only the newer runs. None: a name for this client alone.
             timeout_ms: how long a call may wait for its reply, unless it says otherwise.
+            keys: for a daemon that asks for them, over TCP; one that does not know them never answers.
         """
-        super().__init__(zmq.REQ, address or default_requests_address())
+        super().__init__(zmq.REQ, address or default_requests_address(), keys)
         self.source = source or f"python-{os.getpid()}-{id(self):x}"
         self.timeout_ms = timeout_ms
+        self._clock_ahead_ns = None if self.address.startswith("tcp:") else 0
         self._ids = itertools.count(1)
         self._frames = itertools.count(1)
         # Together these two let a request follow one whose reply never came, and drop that reply if it comes late.
@@ -99,7 +109,8 @@ class HandClient(Connection):
             side: of the one crop.
             box: centre x, centre y and side of the square that the one crop was cut from, px of the whole image.
             frame: its number; None: counted here.
-            captured_at_ns: when it was taken, `time.monotonic_ns()`; None: now.
+            captured_at_ns: when it was taken, `time.monotonic_ns()` of the daemon's host (for a daemon on another one
+                add `clock_ahead_ns`); None: now.
             deadline_ms: do not compute it when the frame is older than this; None: no matter how old.
             publish: send subscribers an event too.
             want: the parts to reply with; None: all.
@@ -121,7 +132,7 @@ class HandClient(Connection):
             **self._head(),
             source=self.source,
             frame=next(self._frames) if frame is None else frame,
-            captured_at_ns=time.monotonic_ns() if captured_at_ns is None else captured_at_ns,
+            captured_at_ns=self._now_ns() if captured_at_ns is None else captured_at_ns,
             hands=frame_hands,
             deadline_ms=deadline_ms,
             publish=publish,
@@ -131,6 +142,21 @@ class HandClient(Connection):
             mirrored=mirrored,
         )
         return self._ask(request, EstimateReply, timeout_ms)
+
+    def clock_ahead_ns(self, *, timeout_ms: int | None = None) -> int:
+        """How far the daemon's monotonic clock is ahead of this host's, ns, within half a round trip.
+
+        Add it to `time.monotonic_ns()` for a daemon on another host. On one host it is about 0.
+        """
+        before_ns = time.monotonic_ns()
+        clocks = self.ping(timeout_ms=timeout_ms).clocks
+        return clocks.monotonic_ns - (before_ns + time.monotonic_ns()) // 2
+
+    def _now_ns(self) -> int:
+        """Now, on the daemon's clock. Over TCP it may be on another host, and is asked once."""
+        if self._clock_ahead_ns is None:
+            self._clock_ahead_ns = self.clock_ahead_ns()
+        return time.monotonic_ns() + self._clock_ahead_ns
 
     def _head(self) -> dict[str, int]:
         return {"id": next(self._ids), "v": PROTOCOL_VERSION}

@@ -5,6 +5,8 @@ from typing import Self
 
 import zmq
 
+from wilor_client.keys import ClientKeys
+
 _RECONNECT_MS = 20
 _RECONNECT_AT_MOST_MS = 100
 
@@ -16,7 +18,7 @@ class Connection:
         address: that it connects to.
     """
 
-    def __init__(self, kind: int, address: str) -> None:
+    def __init__(self, kind: int, address: str, keys: ClientKeys | None = None) -> None:
         """Make the socket; `connect` when its options are set."""
         self.address = address
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -24,6 +26,10 @@ class Connection:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_AT_MOST_MS)
+        self._socket.setsockopt(zmq.IPV6, 1)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        if keys is not None:
+            keys.put_on(self._socket)
 
     def _connect(self) -> None:
         """Begin to connect, without waiting for anybody."""

@@ -8,6 +8,7 @@ import zmq
 from wilor_client.addresses import default_events_address
 from wilor_client.connection import Connection
 from wilor_client.errors import BadReplyError
+from wilor_client.keys import ClientKeys
 from wilor_protocol.codec import MalformedError, decode_event, subscription
 from wilor_protocol.events import HandsEvent, hands_topic, joints_topic
 
@@ -21,7 +22,15 @@ class HandEvents(Connection):
         missed: events of this source that were never seen here, skipped ones among them.
     """
 
-    def __init__(self, source: str, address: str | None = None, *, mesh: bool = True, only_newest: bool = True) -> None:
+    def __init__(
+        self,
+        source: str,
+        address: str | None = None,
+        *,
+        mesh: bool = True,
+        only_newest: bool = True,
+        keys: ClientKeys | None = None,
+    ) -> None:
         """Subscribe, without waiting for anybody; the daemon may start later, or restart.
 
         Args:
@@ -29,8 +38,9 @@ class HandEvents(Connection):
             address: of the daemon's events, as `hello` tells it; None: where a daemon of this user publishes.
             mesh: with vertices and MANO's parameters, 10 KB a hand; else without, under 1 KB.
             only_newest: keep only the newest event; else all, in order, up to some hundreds.
+            keys: for a daemon that asks for them, over TCP; its events are one port after its requests.
         """
-        super().__init__(zmq.SUB, address or default_events_address())
+        super().__init__(zmq.SUB, address or default_events_address(), keys)
         self.missed = 0
         self._last: tuple[str, int] | None = None
         self._socket.setsockopt(zmq.CONFLATE, int(only_newest))

@@ -9,7 +9,7 @@ import msgspec
 from wilor_client import JOINT_NAMES, HandClient
 from wilor_protocol.hands import Hand
 from wilor_protocol.names import Side
-from wilor_sidecar.cli.commands import SubParsers, add_command, add_run_dir_flag, requests_of
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.pictures import Detection, cut_crops, read_picture, size_of, with_hands_drawn, write_picture
@@ -20,7 +20,7 @@ _SIDES: tuple[Side, ...] = ("left", "right")
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "estimate", run, "Send the hands of a photograph to the daemon.")
-    add_run_dir_flag(parser)
+    add_daemon_flags(parser)
     parser.add_argument("photo", type=Path)
     parser.add_argument(
         "--box",
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"--side: expected one for each --box, got {counts}", Exit.USAGE)
     detections: list[Detection] = list(zip(arguments.box, arguments.side, strict=True))
     crops = cut_crops(photo, detections)
-    with HandClient(requests_of(arguments), timeout_ms=arguments.timeout_ms) as client:
+    with HandClient(requests_of(arguments), timeout_ms=arguments.timeout_ms, keys=keys_of(arguments)) as client:
         reply = client.estimate(crops, image_size=size_of(photo))
         if arguments.draw:
             model = client.hello().model

@@ -10,12 +10,14 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
+from wilor_sidecar.keys import KeyRing
 from wilor_sidecar.logs import start_logging
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.process_limits import raise_file_limit
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
 from wilor_sidecar.runner import Network
 from wilor_sidecar.service import Ending, Service, Upkeep
+from wilor_sidecar.tcp import TcpDoor
 
 _STATUS = {
     Ending.STOPPED: Exit.OK,  # who was asked to stop must not look crashed, whatever its engine does
@@ -36,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = resolve(arguments, os.environ).config
         model = config.located_model()
+        door = TcpDoor(config.tcp, KeyRing(config.keys_dir)) if config.tcp else None
         start_logging(config.log_level, config.log_file)
         directory = RunDirectory.take(config.run_dir)
     except AlreadyRunningError as error:
@@ -45,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     settle_mlx()
     raise_file_limit()
     service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
+    if door:
+        service.open_to_tcp(door)
     with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():
         ending = service.run()
     if not (ending is Ending.STOPPED and service.engine_has_ended):

@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from wilor_client import HandClient
-from wilor_sidecar.cli.commands import SubParsers, add_command, add_run_dir_flag, requests_of
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.status_text import status_lines
 
@@ -14,13 +14,13 @@ from wilor_sidecar.cli.status_text import status_lines
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "status", run, "Say how the daemon is. Exit status 0 when it is ready, else 1.")
-    add_run_dir_flag(parser)
+    add_daemon_flags(parser)
     parser.add_argument("--json", action="store_true", help="the whole reply as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    with HandClient(requests_of(arguments)) as client:
+    with HandClient(requests_of(arguments), keys=keys_of(arguments)) as client:
         status = client.status()
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(status)) + b"\n")

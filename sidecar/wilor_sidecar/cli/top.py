@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wilor_client import HandClient, NoReplyError
 from wilor_protocol.replies import StatusReply
-from wilor_sidecar.cli.commands import SubParsers, add_command, add_run_dir_flag, requests_of
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.status_text import about, duration
 
@@ -23,7 +23,7 @@ _COLOURS = {"ready": "green", "loading": "yellow", "warming": "yellow", "startin
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "top", run, "Show how the daemon is, live, until interrupted.")
-    add_run_dir_flag(parser)
+    add_daemon_flags(parser)
     parser.add_argument("--every", type=_seconds, default=1.0, metavar="S", help="seconds between two looks (1)")
     parser.add_argument("--count", type=int, metavar="N", help="stop after so many looks")
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False, markup=False)
     screen = Live(console=console, auto_refresh=False, screen=True) if console.is_terminal else nullcontext()
     before: StatusReply | None = None
-    with HandClient(requests_of(arguments), timeout_ms=_ASK_MS) as client, screen:
+    with HandClient(requests_of(arguments), timeout_ms=_ASK_MS, keys=keys_of(arguments)) as client, screen:
         for look in itertools.count(1):
             status = _ask(client)
             seen = picture(status, before) if status else _away(client.address)

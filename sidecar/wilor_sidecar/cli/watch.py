@@ -5,21 +5,21 @@ import sys
 import time
 
 from wilor_client import HandEvents, HandsEvent
-from wilor_sidecar.cli.commands import SubParsers, add_command, add_run_dir_flag, events_of
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, events_of, keys_of
 from wilor_sidecar.cli.exits import Exit
 
 
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "watch", run, "Print a source's events as they come, until interrupted.")
-    add_run_dir_flag(parser)
+    add_daemon_flags(parser)
     parser.add_argument("source", help="as the sender of the frames calls itself")
     parser.add_argument("--count", type=int, metavar="N", help="stop after so many")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Subscribe and print."""
-    with HandEvents(arguments.source, events_of(arguments), mesh=False) as events:
+    with HandEvents(arguments.source, events_of(arguments), mesh=False, keys=keys_of(arguments)) as events:
         for number, event in enumerate(events, start=1):
             sys.stdout.write(event_line(event, time.monotonic_ns(), events.missed) + "\n")
             sys.stdout.flush()

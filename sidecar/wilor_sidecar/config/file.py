@@ -1,5 +1,7 @@
 """The settings file: where it is, and what stands in it. The TOML is flat: one key a setting."""
 
+import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,16 @@ def default_config_file(environment: Mapping[str, str], *, platform: str, home: 
     if platform == "darwin":
         return home / "Library" / "Application Support" / APPLICATION / "config.toml"
     return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / APPLICATION / "config.toml"
+
+
+def own_config_file() -> Path:
+    """`default_config_file` of this process."""
+    return default_config_file(os.environ, platform=sys.platform, home=Path.home())
+
+
+def default_keys_directory() -> Path:
+    """Beside the settings file."""
+    return own_config_file().parent / "keys"
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from wilor_protocol.address import RUN_VARIABLE, default_run_directory
 from wilor_sidecar.config.errors import ConfigError
+from wilor_sidecar.config.file import default_keys_directory
 from wilor_sidecar.config.host_port import HostPort
 from wilor_sidecar.config.setting import Setting, declare, setting_of
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.store import EMBEDDED, ModelStore, default_models_directory
+
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,16 @@ class Config:
         5, "failed starts within ten minutes after which nothing is loaded for as long; 0: any number", low=0
     )
 
+    tcp: HostPort | None = declare(
+        None, "answer at this TCP address too, and publish at the next port, as 127.0.0.1:7447 (see README: Over TCP)"
+    )
+    keys_dir: Path = declare(default_keys_directory, "the private folder of keys for TCP: see `wilor-sidecar keys`")
+
     def __post_init__(self) -> None:
         if self.metrics and not self.metrics.is_loopback:
             raise ConfigError(f"metrics: expected an address of the loopback, got {self.metrics}")
+        if self.tcp and not 1 <= self.tcp.port <= _LAST_PORT - 1:
+            raise ConfigError(f"tcp: expected a port from 1 to {_LAST_PORT - 1}, got {self.tcp.port}")
 
     def located_model(self) -> str:
         """What to load: "embedded" or a folder that is there; the engine will see whether it is sound.

@@ -1,0 +1,98 @@
+"""The daemon's two sockets, reachable over TCP as well, when asked.
+
+Requests are answered at the port that was asked for, events published at the next one. Beyond the loopback, and
+wherever keys have been made, both sides prove who they are and everything is encrypted (CURVE).
+"""
+
+import logging
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from wilor_sidecar.config import ConfigError
+from wilor_sidecar.config.host_port import HostPort
+from wilor_sidecar.keys import KeyPair, KeyRing, KeysError
+
+log = logging.getLogger(__name__)
+
+_DOMAIN = "tcp"
+Socket = zmq.Socket[bytes]
+
+
+class TcpDoor:
+    """Opens sockets to TCP, and looks at the keys of whoever comes in."""
+
+    def __init__(self, where: HostPort, keys: KeyRing) -> None:
+        """Open nothing yet.
+
+        Args:
+            where: of requests; events are one port further.
+            keys: with the daemon's pair in it, only its clients come in.
+
+        Raises:
+            ConfigError: other machines could reach it and there are no keys; or the keys cannot be read.
+        """
+        self._where = where
+        self._keys = keys
+        try:
+            self._pair = keys.daemon()
+        except KeysError as error:
+            raise ConfigError(str(error)) from error
+        if self._pair is None and not where.is_loopback:
+            raise ConfigError(
+                f"tcp: at {where} other machines could connect, and there are no keys to tell who may: "
+                "make some with `wilor-sidecar keys add NAME`"
+            )
+        self._authenticator: ThreadAuthenticator | None = None
+
+    def open(self, context: zmq.Context[Socket], requests: Socket, events: Socket) -> None:
+        """Bind both sockets, which may be bound elsewhere already: there nothing changes.
+
+        Raises:
+            ConfigError: a port is taken, or the address is not this machine's.
+        """
+        if self._pair is None:
+            log.warning("every user of this machine can connect to %s: there are no keys", self._where)
+        else:
+            self._authenticator = ThreadAuthenticator(context)
+            self._authenticator.start()
+            self._authenticator.configure_curve_callback(_DOMAIN, credentials_provider=_Guard(self._keys))
+        self._bind(requests, self._where)
+        self._bind(events, HostPort(self._where.host, self._where.port + 1))
+
+    def close(self) -> None:
+        """Look at nobody's keys any more; before the context ends."""
+        if self._authenticator is not None:
+            self._authenticator.stop()
+
+    def _bind(self, socket: Socket, where: HostPort) -> None:
+        # libzmq copies a socket's options when it binds: what was bound before keeps its own.
+        socket.setsockopt(zmq.IPV6, where.host.version == 6)
+        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        if self._pair is not None:
+            _require_keys(socket, self._pair)
+        try:
+            socket.bind(f"tcp://{where}")
+        except zmq.ZMQError as error:
+            raise ConfigError(f"tcp: cannot listen at {where}: {error.strerror}") from error
+        log.info("also at tcp://%s%s", where, ", with keys" if self._pair else "")
+
+
+def _require_keys(socket: Socket, pair: KeyPair) -> None:
+    socket.setsockopt_string(zmq.ZAP_DOMAIN, _DOMAIN)
+    socket.setsockopt_string(zmq.CURVE_SECRETKEY, pair.secret)
+    socket.setsockopt(zmq.CURVE_SERVER, 1)
+
+
+class _Guard:
+    """Says who may come in. It reads the folder each time: a client that was added or removed needs no restart."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def callback(self, domain: str, key: bytes) -> bool:  # noqa: ARG002 - the authenticator's interface
+        """Whether this public key, in Z85, is a client's."""
+        known = key.decode("ascii", "replace") in self._keys.clients().values()
+        if not known:
+            log.warning("somebody with an unknown key was turned away: %s", key.decode("ascii", "replace"))
+        return known
