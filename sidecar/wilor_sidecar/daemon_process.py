@@ -39,6 +39,7 @@ class DaemonProcess:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         run_dir: Path | None = None,
+        module: str = "wilor_sidecar",
     ) -> None:
         """Prepare; entering the `with` starts it.
 
@@ -47,13 +48,14 @@ class DaemonProcess:
             arguments: further ones for `serve`.
             environment: added to this process's, which lends it no settings; nor does this user's settings file.
             run_dir: an existing directory to use; None: a fresh one, removed at the end.
+            module: run in place of ours, with the same arguments; a test's may break something first.
         """
         # A fresh directory directly under the temporary one: a socket's path must be short.
         self._own_dir = None if run_dir else tempfile.TemporaryDirectory(prefix="wilor-", ignore_cleanup_errors=True)
         self.run_dir = run_dir or Path(self._own_dir.name)  # type: ignore[union-attr]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         named = () if model is None else ("--model", model)
-        self._command = [sys.executable, "-m", "wilor_sidecar", "serve", *named, *arguments]
+        self._command = [sys.executable, "-m", module, "serve", *named, *arguments]
         self._environment = {**_without_settings(os.environ), RUN_VARIABLE: str(self.run_dir), **(environment or {})}
 
     @property

@@ -3,7 +3,8 @@
 import ctypes
 import os
 import sys
-from pathlib import Path
+
+import psutil
 
 _GIB = 1 << 30
 
@@ -12,7 +13,7 @@ def footprint_bytes() -> int:
     """Resident bytes on Linux; on a Mac the physical footprint, which counts what the GPU holds and Activity Monitor
     shows.
     """
-    return _physical_footprint() if sys.platform == "darwin" else _resident()
+    return _physical_footprint() if sys.platform == "darwin" else int(psutil.Process().memory_info().rss)
 
 
 class MemoryGuard:
@@ -39,10 +40,6 @@ class MemoryGuard:
         if not self.limit_bytes or now_bytes <= self.limit_bytes:
             return ""
         return f"{now_bytes / 1e6:.0f} MB of memory are in use, {self.limit_bytes / 1e6:.0f} MB may be"
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class _ResourceUsage(ctypes.Structure):

@@ -38,6 +38,7 @@ from wilor_sidecar.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 _DRAIN_S = 2.0
+_GOODBYE_S = 0.1
 _ENGINE_STOP_S = 0.5
 _LETTERS_AT_ONCE = 64
 _CHORES_EVERY_S = 1.0
@@ -152,6 +153,7 @@ class Service:
             self.serve()
             if self._should_drain:
                 self.drain()
+            self.say_goodbye()
         except Exception:
             log.critical("a mistake in the daemon ends it", exc_info=True)
             self.ending = Ending.FAULT
@@ -206,11 +208,20 @@ class Service:
         self._desk.turn_away_waiting(ErrorCode.DRAINING, "the daemon is stopping")
         poller = self._poller()
         deadline = time.monotonic() + _DRAIN_S
-        self._serve_once(poller, timeout_ms=0)  # what has come already gets its refusal
         while self._desk.has_work_in_hand and time.monotonic() < deadline:
             self._serve_once(poller, timeout_ms=100)
         if self._desk.has_work_in_hand:
             self._desk.fail("the daemon is stopping, and its engine did not finish in time")
+
+    def say_goodbye(self) -> None:
+        """Let the last replies be read, and refuse whoever still comes.
+
+        A client with ZMQ_IMMEDIATE drops what it has received and not yet read when the connection ends.
+        """
+        poller = self._poller()
+        deadline = time.monotonic() + _GOODBYE_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            self._serve_once(poller, math.ceil(left_s * 1e3))
 
     def stop(self) -> None:
         """End the engine, close the sockets, let the run directory go."""

@@ -9,6 +9,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
 
 from wilor_sidecar.pulse import Pulse, Task
 
@@ -86,13 +88,22 @@ class _Watched:
 
 def _report(complaint: str) -> None:
     """Log, on a thread of its own: what hangs may hold the log's lock."""
-    words = ("%s; where each thread stands:\n%s", complaint, _stacks())
-    threading.Thread(target=log.critical, args=words, name="complaint", daemon=True).start()
+    lines = [complaint, *_stacks()]
+    threading.Thread(target=_log_all, args=(lines,), name="complaint", daemon=True).start()
 
 
-def _stacks() -> str:
+def _log_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        log.critical("%s", line)
+
+
+def _stacks() -> list[str]:
+    """Where each thread stands, innermost call first."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return "\n".join(
-        f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
-        for ident, frame in sys._current_frames().items()
-    )
+    frames = sys._current_frames()
+    return [f"{names.get(ident, ident)} is in {_calls(frame)}" for ident, frame in frames.items()]
+
+
+def _calls(frame: FrameType) -> str:
+    calls = reversed(traceback.extract_stack(frame))
+    return " < ".join(f"{call.name} ({Path(call.filename).name}:{call.lineno})" for call in calls)

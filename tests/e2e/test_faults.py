@@ -1,0 +1,292 @@
+"""The real program with a network that fails: what clients are told, and how the process ends."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with, faulty_daemon
+from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError
+from wilor_protocol.codec import decode_event, subscription
+from wilor_protocol.events import STATE_TOPIC, StateEvent, hands_topic
+from wilor_protocol.replies import State
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.daemon_process import DaemonProcess
+
+from .test_answers import wait_until_subscribed
+
+WAIT_S = 30
+Start = Callable[..., DaemonProcess]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts faulty daemons, as `faulty_daemon` makes them, and waits for a state; none outlives its test."""
+    running: list[DaemonProcess] = []
+
+    def started(*arguments: str, until: State = "ready", **particulars: object) -> DaemonProcess:
+        daemon = faulty_daemon(*arguments, **particulars)  # type: ignore[arg-type]
+        running.append(daemon.__enter__())
+        daemon.wait_until(until)
+        return daemon
+
+    yield started
+    for daemon in running:
+        daemon.__exit__(None, None, None)
+
+
+def client_of(daemon: DaemonProcess) -> HandClient:
+    """A patient client."""
+    return HandClient(daemon.requests_address, timeout_ms=WAIT_S * 1000)
+
+
+class States:
+    """A listener of the daemon's states, from the moment it is made."""
+
+    def __init__(self, daemon: DaemonProcess) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.SUBSCRIBE, subscription(STATE_TOPIC))
+        self._socket.connect(daemon.events_address)
+        self.first = self.next()
+
+    def next(self) -> StateEvent:
+        """The next one."""
+        assert self._socket.poll(WAIT_S * 1000), "no state event"
+        _, event = decode_event(self._socket.recv())
+        assert isinstance(event, StateEvent)
+        return event
+
+    def __enter__(self) -> "States":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.destroy(linger=0)
+
+
+def refusal_of(client: HandClient, fault: Fault) -> RefusedError:
+    """How a request is refused that makes the network fail so."""
+    with pytest.raises(RefusedError) as refused:
+        client.estimate(crop_with(fault), "right")
+    return refused.value
+
+
+def assert_serves(client: HandClient) -> None:
+    """An honest request gets its hand."""
+    assert len(client.estimate(crop_with(Fault.NONE), "right").hands) == 1
+
+
+def test_a_gpu_fault_that_passes_is_not_noticed(start: Start) -> None:
+    """The batch is run again and answered; the counters say so."""
+    daemon = start()
+    with client_of(daemon) as client:
+        assert len(client.estimate(crop_with(Fault.GPU_FAULT_ONCE), "right").hands) == 1
+        assert client.status().counters["batches_retried"] == 1
+        assert_serves(client)
+    assert daemon.stop() == Exit.OK
+
+
+@pytest.mark.parametrize(("fault", "words"), [(Fault.GPU_FAULT, GPU_TIMEOUT), (Fault.END_OF_THREAD, "thread has died")])
+def test_a_lost_engine_ends_the_process(start: Start, fault: Fault, words: str) -> None:
+    """The sender is told, listeners hear `failed` and why, and a supervisor sees 70."""
+    daemon = start()
+    with client_of(daemon) as client, States(daemon) as states:
+        assert states.first.state == "ready"
+        refused = refusal_of(client, fault)
+        assert refused.code == ErrorCode.ENGINE_ERROR
+        assert words in refused.message
+        failed = states.next()
+        assert failed.state == "failed"
+        assert words in failed.reason
+    assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+    assert words in daemon.log()
+
+
+def test_a_mistake_costs_one_request(start: Start) -> None:
+    """An error that is not the device's is told to the sender, and the daemon goes on."""
+    daemon = start()
+    with client_of(daemon) as client:
+        refused = refusal_of(client, Fault.MISTAKE)
+        assert (refused.code, refused.retryable) == (ErrorCode.ENGINE_ERROR, True)
+        assert_serves(client)
+    assert daemon.stop() == Exit.OK
+
+
+def test_nonsense_is_neither_answered_nor_published(start: Start) -> None:
+    """A NaN becomes a refusal, is counted, and no event has it; the next frame's event has the next number."""
+    daemon = start()
+    with client_of(daemon) as client, HandEvents(client.source, daemon.events_address, only_newest=False) as events:
+        wait_until_subscribed(client, hands_topic(client.source))
+        assert refusal_of(client, Fault.NAN).code == ErrorCode.ENGINE_ERROR
+        reply = client.estimate(crop_with(Fault.NONE), "right")
+        event = events.next(WAIT_S * 1000)
+        assert event is not None
+        assert event.seq == reply.seq == 1
+        assert np.isfinite(event.hands[0].camera).all()  # type: ignore[arg-type]
+        assert client.status().counters["not_finite"] == 1
+    assert daemon.stop() == Exit.OK
+
+
+def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
+    """While the engine hangs the daemon still answers; then every sender is told, and the process ends with 70."""
+    daemon = start("--hang-limit", "1")
+    failures: list[RefusedError] = []
+
+    def send(fault: Fault) -> None:
+        with client_of(daemon) as sender:
+            failures.append(refusal_of(sender, fault))
+
+    with client_of(daemon) as client, States(daemon) as states:
+        hanging = threading.Thread(target=send, args=(Fault.HANG,))
+        hanging.start()
+        while client.status().queue.running_crops == 0:
+            pass
+        waiting = threading.Thread(target=send, args=(Fault.NONE,))
+        waiting.start()
+        while client.status().queue.waiting_crops == 0:
+            pass
+        status = client.status()
+        assert (status.live, status.state) == (True, "ready")
+        assert "hangs: running a batch of 1 for over 1 s" in states.next().reason
+        hanging.join(WAIT_S)
+        waiting.join(WAIT_S)
+    assert [refused.code for refused in failures] == [ErrorCode.ENGINE_ERROR] * 2
+    assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+    assert "_hang" in daemon.log(), "the log shows where the thread stood"
+
+
+def test_a_deep_ping_is_answered_by_a_hanging_engine_too(start: Start) -> None:
+    """With a refusal, when the daemon gives up; not with silence."""
+    daemon = start("--hang-limit", "1")
+    sender = threading.Thread(target=lambda: _ignore_refusal(daemon, crop_with(Fault.HANG)))
+    with client_of(daemon) as client:
+        sender.start()
+        while client.status().queue.running_crops == 0:
+            pass
+        with pytest.raises(RefusedError) as refused:
+            client.ping(deep=True)
+        assert refused.value.code == ErrorCode.ENGINE_ERROR
+    sender.join(WAIT_S)
+    assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+
+
+def _ignore_refusal(daemon: DaemonProcess, crop: np.ndarray) -> None:
+    with client_of(daemon) as client, pytest.raises(RefusedError):
+        client.estimate(crop, "right")
+
+
+def test_a_hanging_io_thread_is_ended_by_the_watchdog() -> None:
+    """Nobody cooperates: the I/O thread is stuck in a line of its log, which nobody reads."""
+    daemon = faulty_daemon()
+    read, write = os.pipe()
+    daemon._log.close()
+    daemon._log = os.fdopen(write, "wb")  # type: ignore[assignment]
+    with daemon, zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(daemon.requests_address)
+        daemon.wait_until("ready")
+        _fill(write)
+        socket.send_multipart([b"", b"garbage that is logged"])
+        assert daemon.process.wait(60) == Exit.ENGINE_FAULT
+    os.close(read)
+
+
+def _fill(pipe: int) -> None:
+    """Write until a pipe takes no more: who writes to it next waits for ever."""
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x")
+    os.set_blocking(pipe, True)
+
+
+def test_clients_go_on_after_an_abort(start: Start, short_dir: Path) -> None:
+    """When the process itself crashes and is started again, the same client goes on."""
+    daemon = start(run_dir=short_dir)
+    with client_of(daemon) as client:
+        with pytest.raises(NoReplyError):
+            client.estimate(crop_with(Fault.ABORT), "right", timeout_ms=3000)
+        assert daemon.process.wait(WAIT_S) == -signal.SIGABRT
+        daemon.start()
+        daemon.wait_until("ready")
+        assert_serves(client)
+    assert daemon.stop() == Exit.OK
+
+
+def test_a_load_that_fails_is_degraded(start: Start) -> None:
+    """The daemon stays, says why, and is not ready."""
+    daemon = start(load="raise", until="degraded")
+    with client_of(daemon) as client:
+        status = client.status()
+        assert (status.live, status.ready) == (True, False)
+        assert "not what it should be" in status.reason
+    assert daemon.stop() == Exit.OK
+
+
+def test_a_crash_loop_ends_in_degraded(start: Start, short_dir: Path) -> None:
+    """After three failed starts the fourth loads nothing and says why; a clean stop makes the fifth a first one."""
+    arguments = ("--most-failed-starts", "3")
+    for _ in range(3):
+        daemon = start(*arguments, run_dir=short_dir)
+        with client_of(daemon) as client:
+            refusal_of(client, Fault.GPU_FAULT)
+        assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+    daemon = start(*arguments, run_dir=short_dir, until="degraded")
+    with client_of(daemon) as client:
+        assert "3 starts failed within 10 minutes" in client.status().reason
+        assert GPU_TIMEOUT in client.status().reason
+        assert refusal_of(client, Fault.NONE).code == ErrorCode.ENGINE_ERROR
+    assert daemon.stop() == Exit.OK
+    daemon = start(*arguments, run_dir=short_dir)
+    assert daemon.stop() == Exit.OK
+
+
+def test_without_the_guard_every_start_loads(start: Start, short_dir: Path) -> None:
+    """The control of the test above: with the guard switched off the fourth start is like the first."""
+    for _ in range(4):
+        daemon = start("--most-failed-starts", "0", run_dir=short_dir)
+        daemon.process.kill()
+        daemon.process.wait()
+    daemon = start("--most-failed-starts", "0", run_dir=short_dir)
+    assert daemon.stop() == Exit.OK
+
+
+@pytest.mark.parametrize("load", ["hang", "slow", "slow warm-up"])
+def test_status_and_stop_while_loading(start: Start, load: str) -> None:
+    """Loading, even for ever, keeps neither a status nor a stop waiting."""
+    daemon = start(load=load, until="warming" if load == "slow warm-up" else "loading")
+    asked = time.monotonic()
+    assert daemon.stop() == Exit.OK
+    assert time.monotonic() - asked < 3
+
+
+@pytest.fixture
+def stopped(start: Start) -> Iterator[DaemonProcess]:
+    """A daemon that stands still (SIGSTOP), as one does on a host that sleeps; goes on at the end."""
+    daemon = start("--hang-limit", "0.5", delay_ms=300)
+    daemon.process.send_signal(signal.SIGSTOP)
+    subprocess.run(["true"], check=True)
+    yield daemon
+    daemon.process.send_signal(signal.SIGCONT)
+
+
+def test_a_daemon_that_was_stopped_has_not_hung(stopped: DaemonProcess) -> None:
+    """Who was stopped longer than a batch may take goes on when it is woken, and the late reply reaches nobody."""
+    with HandClient(stopped.requests_address, timeout_ms=WAIT_S * 1000) as client:
+        frames = range(1, 6)
+        for frame in frames:
+            with pytest.raises(NoReplyError):
+                client.estimate(crop_with(Fault.NONE), "right", frame=frame, timeout_ms=300)
+        stopped.process.send_signal(signal.SIGCONT)
+        reply = client.estimate(crop_with(Fault.NONE), "right", frame=6)
+        assert len(reply.hands) == 1
+        assert client.status().state == "ready"
+    assert stopped.stop() == Exit.OK

@@ -1,0 +1,169 @@
+"""Under more load than the network can take: what is computed, what is refused, and how old answers get."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import msgpack
+import pytest
+import zmq
+
+from tests.e2e.conftest import RawDealer
+from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from wilor_client import ErrorCode, HandClient, RefusedError
+from wilor_sidecar.daemon_process import DaemonProcess
+
+BATCH_MS = 40
+SLACK_MS = 60
+"""For the threads of nine programs on two cores."""
+CROP = crop_with(Fault.NONE)
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[DaemonProcess]:
+    """A daemon whose network takes 40 ms, however many crops it is given."""
+    with faulty_daemon(delay_ms=BATCH_MS) as running:
+        running.wait_until("ready")
+        yield running
+        assert running.stop() == 0, running.log()
+
+
+class Flooder(threading.Thread):
+    """A client that sends its next frame when it has its last one's reply, and keeps what it was told."""
+
+    def __init__(self, daemon: DaemonProcess, name: str, *, frames: int, hands: int) -> None:
+        super().__init__()
+        self.outcomes: list[str] = []
+        self.total_ms: list[float] = []
+        self.model_ms: list[float] = []
+        self._daemon = daemon
+        self._name = name
+        self._frames = frames
+        self._hands = hands
+
+    def run(self) -> None:
+        """Send all frames."""
+        with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(self._daemon.requests_address)
+            dealer = RawDealer(socket)
+            hand = {"crop": CROP.tobytes(), "side": "right"}
+            for frame in range(self._frames):
+                fields = {"source": self._name, "frame": frame, "hands": [hand] * self._hands}
+                reply = dealer.ask(op="estimate", captured_at_ns=time.monotonic_ns(), **fields)
+                self.outcomes.append("answered" if reply["ok"] else reply["error"]["code"])
+                if reply["ok"]:
+                    self.total_ms.append(reply["timing"]["total_ms"])
+                    self.model_ms.append(reply["timing"]["model_ms"])
+            assert not socket.poll(50), "a second reply to one request"
+
+
+@pytest.mark.parametrize("hands", [1, 2])
+def test_a_flood_is_answered_once_each_and_in_time(slow: DaemonProcess, hands: int) -> None:
+    """8 clients: each request has one reply, and no answer is older than the batch that ran and its own.
+
+    With a hand each all fit into a batch; with two only half of them do, and the others are told `busy` at once.
+    """
+    flooders = [Flooder(slow, f"flooder {number}", frames=25, hands=hands) for number in range(8)]
+    for flooder in flooders:
+        flooder.start()
+    for flooder in flooders:
+        flooder.join()
+    outcomes = Counter(outcome for flooder in flooders for outcome in flooder.outcomes)
+    total_ms = sorted(ms for flooder in flooders for ms in flooder.total_ms)
+    assert sum(outcomes.values()) == 8 * 25
+    assert set(outcomes) <= {"answered", "busy"}
+    assert outcomes["answered"] >= 25
+    assert ("busy" in outcomes) == (hands == 2)
+    slowest_batch_ms = max(ms for flooder in flooders for ms in flooder.model_ms)
+    assert slowest_batch_ms < 4 * BATCH_MS
+    assert total_ms[-1] <= 2 * slowest_batch_ms + SLACK_MS, f"{total_ms[-1]} ms, batches up to {slowest_batch_ms} ms"
+
+
+def test_what_expires_is_told_at_once() -> None:
+    """A frame that expires while a batch runs is refused then, not when the batch has ended; and it never runs."""
+    with (
+        faulty_daemon(delay_ms=1500) as slower,
+        HandClient(slower.requests_address, timeout_ms=20_000) as other,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+    ):
+        slower.wait_until("ready")
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(slower.requests_address)
+        dealer = RawDealer(socket)
+        hand = {"crop": CROP.tobytes(), "side": "right"}
+        for number, deadline_ms in ((1, None), (2, 300.0)):
+            fields = {"op": "estimate", "source": f"camera {number}", "frame": 1, "hands": [hand]}
+            times = {"captured_at_ns": time.monotonic_ns(), "deadline_ms": deadline_ms}
+            dealer.send(msgpack.packb({"v": 1, "id": number, **times, **fields}))
+            while other.status().queue.running_crops == 0:
+                pass
+        first, second = dealer.reply(), dealer.reply()
+        assert (first["id"], first["error"]["code"]) == (2, "expired")
+        assert second["ok"]
+        age_ms = float(first["error"]["message"].split()[3])
+        assert 300 <= age_ms < 800
+        assert other.status().counters["crops"] == 1
+        assert slower.stop() == 0
+
+
+def test_an_expired_frame_gives_its_place_to_another(slow: DaemonProcess) -> None:
+    """Nobody is refused `busy` because of frames that will never run."""
+    hand = {"crop": CROP.tobytes(), "side": "right"}
+    long_ago = time.monotonic_ns() - 10**9
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(slow.requests_address)
+        dealer = RawDealer(socket)
+        for number in range(1, 41):
+            is_old = number % 2 == 1
+            fields = {
+                "op": "estimate",
+                "source": f"camera {number}",
+                "frame": 1,
+                "hands": [hand] * (8 if is_old else 1),
+            }
+            deadline = {"captured_at_ns": long_ago, "deadline_ms": 100.0} if is_old else {"captured_at_ns": 1}
+            dealer.send(msgpack.packb({"v": 1, "id": number, **deadline, **fields}))
+        replies = {reply["id"]: reply for reply in (dealer.reply() for _ in range(40))}
+    assert {reply["error"]["code"] for number, reply in replies.items() if number % 2 == 1} == {"expired"}
+    assert sum(reply["ok"] for number, reply in replies.items() if number % 2 == 0) >= 8
+
+
+def test_status_does_not_wait_for_the_flood(slow: DaemonProcess) -> None:
+    """Under the flood of 8 clients a status takes milliseconds."""
+    flooders = [Flooder(slow, f"flooder {number}", frames=20, hands=2) for number in range(8)]
+    for flooder in flooders:
+        flooder.start()
+    times_ms = []
+    with HandClient(slow.requests_address, timeout_ms=20_000) as client:
+        while any(flooder.is_alive() for flooder in flooders):
+            started = time.perf_counter()
+            client.status()
+            times_ms.append((time.perf_counter() - started) * 1e3)
+    for flooder in flooders:
+        flooder.join()
+    times_ms.sort()
+    middle = times_ms[len(times_ms) // 2]
+    assert middle < 10, f"median {middle:.2f} ms, p99 {times_ms[int(0.99 * len(times_ms))]:.2f} ms"
+
+
+def test_a_superseded_frame_is_told_by_which(slow: DaemonProcess) -> None:
+    """Of one source only the newest waits; the sender of an older one learns it at once."""
+    with HandClient(slow.requests_address, source="one camera", timeout_ms=20_000) as client:
+        busy = Flooder(slow, "another camera", frames=10, hands=1)
+        busy.start()
+        rival = Flooder(slow, "one camera", frames=10, hands=1)
+        rival.start()
+        codes = []
+        while rival.is_alive() or busy.is_alive():
+            try:
+                client.estimate(CROP, "right", captured_at_ns=1)
+            except RefusedError as refused:
+                codes.append(refused.code)
+        busy.join()
+        rival.join()
+    assert set(codes) <= {ErrorCode.SUPERSEDED}
+    assert set(rival.outcomes) == {"answered"}
