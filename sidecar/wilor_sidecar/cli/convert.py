@@ -7,7 +7,7 @@ from pathlib import Path
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.weights.convert import convert
+from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import DTYPES
 
@@ -36,14 +36,16 @@ def add_parser(commands: SubParsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Convert."""
     try:
-        folder = convert(
-            arguments.source,
-            arguments.out,
-            mano=arguments.mano,
-            mean_params=arguments.mean_params,
-            heads=arguments.heads,
-            dtype=arguments.dtype,
-            overwrite=arguments.overwrite,
+        folder = convert_isolated(
+            ConversionRequest(
+                source=str(arguments.source),
+                out=str(arguments.out),
+                mano=str(arguments.mano) if arguments.mano else None,
+                mean_params=str(arguments.mean_params) if arguments.mean_params else None,
+                heads=arguments.heads,
+                dtype=arguments.dtype,
+                overwrite=arguments.overwrite,
+            )
         )
     except WeightsError as error:
         raise CommandError(str(error)) from error

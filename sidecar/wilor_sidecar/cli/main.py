@@ -7,12 +7,12 @@ from typing import NoReturn
 
 from wilor_client.errors import HandClientError
 from wilor_protocol.version import __version__
-from wilor_sidecar.cli import bench, config, convert, demo, estimate, keys, models, serve, status, top, watch
+from wilor_sidecar.cli import bench, config, convert, demo, estimate, keys, models, serve, setup, status, top, watch
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import ConfigError
 
-_COMMANDS = (serve, config, status, top, estimate, watch, demo, bench, convert, models, keys)
+_COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, convert, models, keys)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -12,9 +12,10 @@ from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import TensorSpec
 from wilor_sidecar.weights.model_config import CONFIG_FILE, WEIGHTS_FILE, ModelConfig, encode_config, read_config
+from wilor_sidecar.weights.provenance import PROBE_FILE, PROVENANCE_FILE
 from wilor_sidecar.weights.safetensors_file import write_safetensors
 
-_OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE})
+_OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, PROBE_FILE})
 _FINDERS = frozenset({".DS_Store"})
 
 
@@ -31,10 +32,11 @@ class FolderWriter:
         _refuse_occupied(out, overwrite=overwrite)
         self._out = out
         self._overwrite = overwrite
-        self._partial = out.with_name(f".{out.name}.partial-{secrets.token_hex(4)}")
+        self._partial = partial_of(out, os.getpid())
 
     def __enter__(self) -> "FolderWriter":
         try:
+            shutil.rmtree(self._partial, ignore_errors=True)  # of an earlier process with our number
             self._partial.mkdir()
         except OSError as error:
             raise WeightsError(f"{self._out}: cannot be made ({error.strerror})") from error
@@ -74,6 +76,11 @@ class FolderWriter:
             old.rename(self._out)
             raise
         shutil.rmtree(old)
+
+
+def partial_of(out: Path, pid: int) -> Path:
+    """Where a process writes before `out` is whole."""
+    return out.with_name(f".{out.name}.partial-{pid}")
 
 
 def _refuse_occupied(out: Path, *, overwrite: bool) -> None:

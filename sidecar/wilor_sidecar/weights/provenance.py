@@ -12,6 +12,8 @@ from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.model_config import MAX_CONFIG_BYTES, FileEntry, Sha256, Text
 
 PROVENANCE_FILE = "provenance.json"
+PROBE_FILE = "probe.json"
+"""What the model answered when it was made: see `setup.probe`."""
 
 Origin = Literal["upstream", "wilor-mlx"]
 Check = Literal["manifest", "hub"]

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from wilor_sidecar.isolation import Limits
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.weights.convert import convert
+from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import BlocksDtype, Sizes, tensor_specs
@@ -340,3 +342,27 @@ def test_widths_that_cannot_be_quantised(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="48 inputs, and only multiples of 32"):
         convert(source, tmp_path / "out", heads=1, dtype="int4")
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_isolated_conversion_is_the_same(seeded_file: Path, tmp_path: Path) -> None:
+    """In a child process the same folder comes out, and the same errors."""
+    here = convert(seeded_file, tmp_path / "here", dtype="float16", name="x")
+    there = convert_isolated(ConversionRequest(str(seeded_file), str(tmp_path / "there"), dtype="float16", name="x"))
+    for name in ("config.json", "model.safetensors"):
+        assert (there / name).read_bytes() == (here / name).read_bytes()
+    with pytest.raises(WeightsError, match=r"exists already; --overwrite"):
+        convert_isolated(ConversionRequest(str(seeded_file), str(tmp_path / "there")))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(file_bytes=100_000), r"File too large|wrote more than|SIGXFSZ"),
+        (Limits(wall_s=0.01), "took more than"),
+    ],
+)
+def test_a_conversion_that_takes_too_much(limits: Limits, message: str, seeded_file: Path, tmp_path: Path) -> None:
+    """It is stopped, the message names the source, and nothing half-made is left."""
+    with pytest.raises(WeightsError, match=message):
+        convert_isolated(ConversionRequest(str(seeded_file), str(tmp_path / "out")), limits)
+    assert list(tmp_path.iterdir()) == []
