@@ -31,15 +31,15 @@ _GESTURES = {
     "mouse": (0.15, 0.18, 0.3, 0.35),
 }
 _SHARES = (2.2, 1.6, 1.4, 1.2, 0.5, 0.5, 0.4, 0.6, 2.0, 1.6, 0.6, 1.2, 0.8)
-_FULL_BEND = (82.0, 100.0, 58.0)
-_FINGERS = ("index", "middle", "ring", "little")
+FULL_BEND = (82.0, 100.0, 58.0)
+FINGERS = ("index", "middle", "ring", "little")
 _THUMB_CANDIDATES = 96
 _THUMB_GOALS = (8, 12, 16, 20, 7, 6, 11)
 """Key points that a thumb is brought to, and how often."""
 _THUMB_GOAL_SHARES = (4.0, 1.5, 0.5, 0.5, 1.0, 1.5, 1.5)
 # Thumb base flexion, base abduction, base twist, knuckle, end: from and to, degrees.
-_THUMB_LOW = (-22.0, -28.0, -25.0, -8.0, -18.0)
-_THUMB_HIGH = (42.0, 32.0, 45.0, 52.0, 72.0)
+THUMB_LOW = (-22.0, -28.0, -25.0, -8.0, -18.0)
+THUMB_HIGH = (42.0, 32.0, 45.0, 52.0, 72.0)
 _BOX_RESCALE = 2.5
 _FLESH_M = 0.007
 _FOREARM_M = 0.035
@@ -148,19 +148,20 @@ class PoseSampler:
         kind = torch.rand(count, 1, device=self._device)
         hooked, flat = (kind < 0.07).float(), (kind > 0.93).float()
         spread = self._normal((count, 1), 0.7) + 0.35
-        for column, finger in enumerate(_FINGERS):
+        for column, finger in enumerate(FINGERS):
             share = bend[:, column]
             angles = (
-                share * _FULL_BEND[0] * (1 - 0.95 * hooked[:, 0]) + self._normal(count, 6) - 2,
-                (share * _FULL_BEND[1] * balance[:, column, 0] * (1 - 0.9 * flat[:, 0])).clamp(-4, 112),
-                (share * _FULL_BEND[2] * balance[:, column, 1] * (1 - 0.9 * flat[:, 0])).clamp(-8, 80),
+                share * FULL_BEND[0] * (1 - 0.95 * hooked[:, 0]) + self._normal(count, 6) - 2,
+                (share * FULL_BEND[1] * balance[:, column, 0] * (1 - 0.9 * flat[:, 0])).clamp(-4, 112),
+                (share * FULL_BEND[2] * balance[:, column, 1] * (1 - 0.9 * flat[:, 0])).clamp(-8, 80),
             )
             sideways = (5.5 * (1.5 - column) * spread[:, 0] + self._normal(count, 3.5)) * (1 - 0.75 * share.clamp(0, 1))
-            self._set_finger(rotations, finger, angles, sideways, self._normal(count, 3))
+            self.set_finger(rotations, finger, angles, sideways, self._normal(count, 3))
 
-    def _set_finger(
+    def set_finger(
         self, rotations: Tensor, finger: str, angles: tuple[Tensor, ...], sideways: Tensor, twist: Tensor
     ) -> None:
+        """Bend a finger, not the thumb, of (B, 16, 3, 3) rotations: at its three joints, to the side, about itself."""
         flexion, dorsal, along = self._axes[finger]
         first = FINGER_BONES[finger]
         # About the direction out of the back of the hand: positive is towards the thumb.
@@ -172,9 +173,9 @@ class PoseSampler:
     def _bend_thumb(self, rotations: Tensor, betas: Tensor) -> None:
         """Free in a half of the hands; in the others its tip is brought to a finger's tip, middle or knuckle."""
         count = len(rotations)
-        low, high = constant(_THUMB_LOW, self._device), constant(_THUMB_HIGH, self._device)
+        low, high = constant(THUMB_LOW, self._device), constant(THUMB_HIGH, self._device)
         trials = low + (high - low) * torch.rand(count, _THUMB_CANDIDATES, 5, device=self._device)
-        bends = self._thumb(trials.view(-1, 5)).view(count, _THUMB_CANDIDATES, 3, 3, 3)
+        bends = self.thumb(trials.view(-1, 5)).view(count, _THUMB_CANDIDATES, 3, 3, 3)
         thumbs = self.hands.thumb_tips(bends, betas)
         goals, shares = constant(_THUMB_GOALS, self._device).long(), constant(_THUMB_GOAL_SHARES, self._device)
         goal = goals[torch.multinomial(shares, count, replacement=True)]
@@ -187,16 +188,14 @@ class PoseSampler:
         chosen = torch.where(torch.rand(count, device=self._device) < 0.5, best, torch.zeros_like(best))
         rotations[:, 13:16] = bends[rows, chosen]
 
-    def _thumb(self, angles: Tensor) -> Tensor:
-        """(N, 3, 3, 3) turns of the thumb's bones for (N, 5) angles."""
+    def thumb(self, angles: Tensor) -> Tensor:
+        """(N, 3, 3, 3) turns of the thumb's bones for (N, 5) angles: see `THUMB_LOW`."""
         flexion, dorsal, along = self._axes["thumb"]
         base = self._about(dorsal, angles[:, 1]) @ self._about(flexion, angles[:, 0]) @ self._about(along, angles[:, 2])
         return torch.stack([base, self._about(flexion, angles[:, 3]), self._about(flexion, angles[:, 4])], dim=1)
 
     def _orientation(self, count: int) -> Tensor:
         """From MANO's rest frame to the camera's: upright before a webcam, or any way at all."""
-        # Fingers (-x) up (-y of the camera), palm (-y) to the camera (-z).
-        upright = constant(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), self._device)
         turn = torch.where(
             torch.rand(count, device=self._device) < 0.5,
             self._normal(count, 45) + 180 * (torch.rand(count, device=self._device) < 0.4),
@@ -206,9 +205,15 @@ class PoseSampler:
         roll = torch.where(
             torch.rand(count, device=self._device) < 0.65, self._normal(count, 40), self._uniform(count, -180, 180)
         )
-        held = self._about((0, 0, 1), roll) @ self._about((1, 0, 0), lean) @ self._about((0, 1, 0), turn) @ upright
+        held = self.held(turn, lean, roll)
         anyhow = _random_rotations(count, self._device)
         return torch.where((torch.rand(count, device=self._device) < 0.3)[:, None, None], anyhow, held)
+
+    def held(self, turn: Tensor, lean: Tensor, roll: Tensor) -> Tensor:
+        """(B, 3, 3) from MANO's rest frame to the camera's: fingers up, palm to the camera; then turned so."""
+        # Fingers (-x) up (-y of the camera), palm (-y) to the camera (-z).
+        upright = constant(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), self._device)
+        return self._about((0, 0, 1), roll) @ self._about((1, 0, 0), lean) @ self._about((0, 1, 0), turn) @ upright
 
     def _cut(self, posed: PosedHands, rotations: Tensor, betas: Tensor) -> Shown:
         """The crop around the key points, as a detector's box with its mistakes."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 SERVED = "embedded.safetensors"
 _NOT_SERVED = ("num_batches_tracked", "hints.")
+_HAND = "mano."
 
 
 def save_served(network: nn.Module, path: Path) -> None:
@@ -26,9 +27,11 @@ def save_served(network: nn.Module, path: Path) -> None:
 
 
 def load_served(network: nn.Module, path: Path) -> None:
-    """Take a served network's weights."""
-    missing, unexpected = network.load_state_dict(load_file(path), strict=False)
-    wrong = [name for name in missing if not any(part in name for part in _NOT_SERVED)] + unexpected
+    """Take a served network's weights, but for its hand: that is always today's."""
+    learnt = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(_HAND)}
+    missing, unexpected = network.load_state_dict(learnt, strict=False)
+    expected = (*_NOT_SERVED, _HAND)
+    wrong = [name for name in missing if not any(part in name for part in expected)] + unexpected
     if wrong:
         raise ValueError(f"{path}: not this network's: {wrong[:5]}")
 

@@ -51,8 +51,8 @@ def test_hello_introduces_the_daemon(client: HandClient, daemon: DaemonProcess) 
     hello = client.hello()
     assert hello.state == "ready"
     assert hello.model is not None
-    assert not hello.model.trained
-    assert hello.model.name == "embedded (untrained)"
+    assert hello.model.trained
+    assert hello.model.name == "embedded"
     assert hello.endpoints.events == daemon.events_address
     assert hello.joint_names == JOINT_NAMES
     assert abs(hello.clocks.monotonic_ns - time.monotonic_ns()) < 5e9

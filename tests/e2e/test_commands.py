@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -15,7 +16,8 @@ from PIL import Image
 from tests.e2e.test_answers import wait_until_subscribed
 from wilor_client import HandClient
 from wilor_protocol.events import joints_topic
-from wilor_sidecar.cli.demo_picture import demo_picture
+from wilor_sidecar.accuracy import box_error
+from wilor_sidecar.cli.demo_film import film
 from wilor_sidecar.daemon_process import DaemonProcess
 
 PROGRAM = (sys.executable, "-m", "wilor_sidecar")
@@ -31,8 +33,7 @@ def test_status_tells_people_and_programs(daemon: DaemonProcess) -> None:
     """Status prints lines, or with --json the whole reply; ready is exit status 0."""
     for_people = command("status", "--run-dir", str(daemon.run_dir))
     assert for_people.returncode == 0
-    assert for_people.stdout.startswith("ready: serving embedded (untrained)")
-    assert "its poses mean nothing" in for_people.stdout
+    assert for_people.stdout.startswith("ready: serving embedded (")
     for_programs = command("status", "--json", "--run-dir", str(daemon.run_dir))
     assert json.loads(for_programs.stdout)["state"] == "ready"
 
@@ -98,20 +99,27 @@ def test_a_slip_in_the_settings_file_is_told(tmp_path: Path) -> None:
 
 def test_estimate_prints_and_draws(daemon: DaemonProcess, tmp_path: Path) -> None:
     """A photograph's hands are printed, and drawn over it."""
-    drawn = demo_picture()
+    right, left = film(1)
+    picture = np.concatenate([right.picture, left.picture], axis=1)
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"
-    Image.fromarray(drawn.image_rgb).save(photo)
-    hands = [part for hand in drawn.hands for part in ("--box", ",".join(map(str, hand.box)), "--side", hand.side)]
+    Image.fromarray(picture).save(photo)
+    beside = (np.array(left.box) + [right.picture.shape[1], 0] * 2).tolist()
+    hands = [part for box, side in ((right.box, "right"), (beside, "left")) for part in _hand_flags(box, side)]
     run_dir = ("--run-dir", str(daemon.run_dir))
     result = command("estimate", str(photo), *hands, *run_dir, "--draw", str(out))
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("index_tip") == 2
     with Image.open(out) as image:
-        assert np.array(image).shape == drawn.image_rgb.shape
-        assert (np.array(image) != drawn.image_rgb).any()
+        assert np.array(image).shape == picture.shape
+        assert (np.array(image) != picture).any()
     as_json = json.loads(command("estimate", str(photo), *hands, *run_dir, "--json").stdout)
-    assert [hand["side"] for hand in as_json] == [hand.side for hand in drawn.hands]
-    assert np.array(as_json[0]["keypoints_2d"]).shape == (21, 2)
+    assert [hand["side"] for hand in as_json] == ["right", "left"]
+    assert box_error(np.array(as_json[0]["keypoints_2d"]), right.keypoints_2d) < 0.1
+    assert box_error(np.array(as_json[1]["keypoints_2d"]) - [right.picture.shape[1], 0], left.keypoints_2d) < 0.15
+
+
+def _hand_flags(box: Iterable[float], side: str) -> tuple[str, ...]:
+    return "--box", ",".join(map(str, box)), "--side", side
 
 
 def test_watch_prints_events(daemon: DaemonProcess) -> None:
@@ -129,14 +137,17 @@ def test_watch_prints_events(daemon: DaemonProcess) -> None:
 
 
 def test_demo_shows_the_whole_way(tmp_path: Path) -> None:
-    """The demo starts a daemon, shows events, saves a picture, stops the daemon, and says that nothing is learnt."""
+    """The demo starts a daemon, shows events, saves two short animations with their errors, and stops the daemon."""
     result = command("demo", "--frames", "2", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
-    assert "UNTRAINED" in result.stdout
-    assert "drawn #2 frame" in result.stdout
+    assert "right-hand #2 frame" in result.stdout
     assert "exit status 0" in result.stdout
-    with Image.open(tmp_path / "drawn.png") as image:
-        assert image.size == (640, 480)
+    errors_mm = [float(text) for text in re.findall(r"joints are ([\d.]+) mm off", result.stdout)]
+    assert len(errors_mm) == 2
+    assert max(errors_mm) < 12
+    for side in ("right", "left"):
+        with Image.open(tmp_path / f"{side}-hand.gif") as image:
+            assert (image.size, image.n_frames) == ((720, 480), 2)  # type: ignore[attr-defined]
 
 
 def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:

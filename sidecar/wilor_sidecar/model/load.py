@@ -5,7 +5,9 @@ from pathlib import Path
 from wilor_sidecar.model.wilor import Wilor
 from wilor_sidecar.weights.folder import load_folder
 from wilor_sidecar.weights.store import EMBEDDED
-from wilor_sidecar.weights.untrained import untrained_model
+
+EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
+"""The converted folder inside the package; its model card lies beside the weights."""
 
 
 def load_model(folder: str | Path) -> Wilor:
@@ -20,5 +22,4 @@ def load_model(folder: str | Path) -> Wilor:
     Raises:
         WeightsError: a missing file, or a key, shape, dtype or number that does not belong; it says which.
     """
-    config, weights = untrained_model() if folder == EMBEDDED else load_folder(Path(folder))
-    return Wilor(config, weights)
+    return Wilor(*load_folder(EMBEDDED_FOLDER if folder == EMBEDDED else Path(folder)))

@@ -58,6 +58,7 @@ def convert(
     heads: int | None = None,
     dtype: BlocksDtype = "float32",
     name: str | None = None,
+    licence: str = LICENCE_NOTE,
     overwrite: bool = False,
 ) -> Path:
     """Convert a checkpoint into a folder with `model.safetensors` and `config.json`.
@@ -70,6 +71,7 @@ def convert(
         heads: attention heads; None guesses from the width.
         dtype: of the transformer blocks.
         name: what the daemon calls the model; None takes the source's name without its ending.
+        licence: what the folder says of its weights.
         overwrite: replace `out` if it is a converted folder. Anything else is never replaced.
 
     Returns:
@@ -98,7 +100,7 @@ def convert(
             mano=_file_entry(mano),
             mean_params=_file_entry(mean_params),
             weights_sha256=digest,
-            licence=LICENCE_NOTE,
+            licence=licence,
             converter_version=__version__,
         )
         writer.finish(config)

@@ -4,6 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is needed only to train")
 
+from torch import Tensor  # noqa: E402
+
 from training.mano_arrays import mano_arrays  # noqa: E402
 from training.mano_layer import ManoLayer  # noqa: E402
 from training.muon import orthogonal  # noqa: E402
@@ -14,7 +16,7 @@ from training.poses import PoseSampler, Truth  # noqa: E402
 CPU = torch.device("cpu")
 
 
-def dotted(points: torch.Tensor) -> torch.Tensor:
+def dotted(points: Tensor) -> Tensor:
     """(B, 3, 256, 192) black pictures with a white blot at points (B, 2), in parts of the side, 0 in the middle."""
     y, x = torch.meshgrid(torch.arange(256) + 0.5, torch.arange(192) + 0.5, indexing="ij")
     place = 256 * points + torch.tensor([96.0, 128.0])
@@ -22,7 +24,7 @@ def dotted(points: torch.Tensor) -> torch.Tensor:
     return 255 * torch.exp(-square / 18)[:, None].expand(-1, 3, -1, -1)
 
 
-def brightest(pictures: torch.Tensor) -> torch.Tensor:
+def brightest(pictures: Tensor) -> Tensor:
     """(B, 2) the place of the brightest pixel, in parts of the side, 0 in the middle."""
     index = pictures.mean(dim=1).flatten(1).argmax(dim=1)
     return torch.stack([(index % 192 + 0.5 - 96) / 256, (index // 192 + 0.5 - 128) / 256], dim=1)

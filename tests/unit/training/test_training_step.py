@@ -134,6 +134,16 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rate_at(1.0, 10_000) == pytest.approx(0.01)
 
 
+def test_a_later_run_has_its_own_hand(tmp_path: Path) -> None:
+    """Weights that were trained with another hand bring what they learnt, not that hand."""
+    before, after = (HandNetwork(*SIZE, mano_arrays()) for _ in range(2))
+    before.mano.lbs_weights.zero_()
+    save_served(before, tmp_path / "before.safetensors")
+    load_served(after, tmp_path / "before.safetensors")
+    assert torch.equal(after.mano.lbs_weights, torch.as_tensor(mano_arrays()["lbs_weights"]))
+    assert torch.equal(after.backbone.pos_embed, before.backbone.pos_embed)
+
+
 def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
     """A saved network goes through the converter and answers in MLX as it did in PyTorch."""
     torch.manual_seed(2)
