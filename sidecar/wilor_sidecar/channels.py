@@ -14,6 +14,10 @@ from wilor_sidecar.jobs import Route
 _LINGER_MS = 200
 _HANDSHAKE_MS = 5000
 _MAX_FRAMES = 8
+_REQUESTS_KEPT_PER_CLIENT = 32
+"""Beyond them its own socket has to wait: 32 of the largest are 50 MB of our memory."""
+_REPLIES_KEPT_PER_CLIENT = 256
+"""For a client that does not read: 256 of the largest are 25 MB."""
 _EVENTS_KEPT_PER_SUBSCRIBER = 64
 _LONGEST_TOPIC = MAX_SOURCE_LENGTH * 4 + 16
 _MOST_TOPICS = 1024
@@ -46,6 +50,8 @@ class RequestChannel:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
         self.socket = _guarded_socket(context, zmq.ROUTER)
+        self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT_PER_CLIENT)
+        self.socket.setsockopt(zmq.SNDHWM, _REPLIES_KEPT_PER_CLIENT)
         self.socket.bind(address)
 
     def waiting(self, most: int) -> Iterator[Letter]:
@@ -82,6 +88,9 @@ def _letter(frames: list[bytes]) -> Letter | None:
 class EventChannel:
     """An XPUB: it publishes without ever waiting, and sees who subscribes to what.
 
+    ZeroMQ tells of an unsubscription also when the peer had never subscribed, and others still are. So a topic that
+    was unsubscribed from is only doubtful: it goes on being published, until the last connection that had it ends.
+
     Attributes:
         topics: that somebody subscribes to, as the bytes that events must start with.
     """
@@ -92,32 +101,47 @@ class EventChannel:
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, not only of a topic's first
         self.socket.bind(address)
         self.topics: set[bytes] = set()
+        self._doubtful: set[bytes] = set()
         self._is_crowded = False
 
     def new_subscriptions(self, most: int) -> Iterator[bytes]:
         """The topics that were subscribed to since the last call, at most so many; keeps `topics` up to date."""
         for _ in range(most):
             try:
-                message = self.socket.recv(zmq.NOBLOCK)
+                message = self.socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            kind, topic = message[:1], message[1:]
+            kind, topic = message.bytes[:1], message.bytes[1:]
             if kind == b"\1" and len(topic) <= _LONGEST_TOPIC:
                 self._remember(topic)
                 yield topic
             elif kind == b"\0":
-                self.topics.discard(topic)
+                self._forget(topic, is_certain=_is_from_libzmq(message))
 
     def has_subscriber(self, topic: bytes) -> bool:
-        """Whether somebody would get an event that starts like this."""
-        return self._is_crowded or any(topic.startswith(prefix) for prefix in self.topics)
+        """Whether somebody might get an event that starts like this."""
+        return self._is_crowded or any(
+            topic.startswith(prefix) for topics in (self.topics, self._doubtful) for prefix in topics
+        )
 
     def _remember(self, topic: bytes) -> None:
         """Beyond so many topics we lose count, and take it that somebody listens to everything."""
         if topic in self.topics or len(self.topics) < _MOST_TOPICS:
             self.topics.add(topic)
+            self._doubtful.discard(topic)
         else:
             self._is_crowded = True
+
+    def _forget(self, topic: bytes, *, is_certain: bool) -> None:
+        if is_certain:
+            self._doubtful.discard(topic)
+        elif topic not in self.topics:
+            return
+        elif len(self._doubtful) < _MOST_TOPICS:
+            self._doubtful.add(topic)
+        else:
+            self._is_crowded = True
+        self.topics.discard(topic)
 
     def publish(self, frame: bytes) -> None:
         """Send an event to whoever keeps up; the others lose it."""
@@ -126,3 +150,12 @@ class EventChannel:
     def close(self) -> None:
         """Close the socket; events on their way get a moment."""
         self.socket.close()
+
+
+def _is_from_libzmq(message: zmq.Frame) -> bool:
+    """Whether it says that a connection has ended; what a peer says comes with the peer's address."""
+    try:
+        message.get("Peer-Address")
+    except zmq.ZMQError:
+        return True
+    return False
