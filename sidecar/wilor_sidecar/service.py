@@ -81,8 +81,6 @@ class Service:
 
     Attributes:
         ending: why it is over; None while it is not.
-        engine_has_ended: after `run`: whether the engine's thread has. If not, it is loading or stuck, and only the
-            process's end stops it.
     """
 
     def __init__(
@@ -102,7 +100,6 @@ class Service:
             end_process: ends the process on the spot; called from the watchdog's thread when ours hangs.
         """
         self.ending: Ending | None = None
-        self.engine_has_ended = False
         self._directory = directory
         self._upkeep = upkeep
         self._end_process = end_process
@@ -224,9 +221,12 @@ class Service:
             self._serve_once(poller, math.ceil(left_s * 1e3))
 
     def stop(self) -> None:
-        """End the engine, close the sockets, let the run directory go."""
-        self._watchdog.stop()
-        self.engine_has_ended = self._engine.stop(_ENGINE_STOP_S if self.ending is Ending.STOPPED else 0)
+        """End the engine, close the sockets, let the run directory go.
+
+        The engine's thread may be loading, or stuck: then only the end of the process stops it.
+        """
+        self._pulse.begin("stopping", _LOOP_LIMIT_S)
+        self._engine.stop(_ENGINE_STOP_S if self.ending is Ending.STOPPED else 0)
         if self._desk.life.state == "draining":
             self._desk.life.become("stopped", "asked to stop")
         self._notifier.close()
@@ -238,6 +238,7 @@ class Service:
         self._bell.close()
         self._ring.close()
         self._directory.release()
+        self._watchdog.stop()
 
     def _load(self) -> None:
         self._desk.life.become("loading", "reading and checking the weights")

@@ -3,11 +3,14 @@
 Importing this imports MLX. Only the engine's thread does so.
 """
 
+import gc
 import logging
 import resource
 import sys
+import threading
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +18,11 @@ from numpy.typing import NDArray
 from wilor_protocol.arrays import Int32Array
 from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_sidecar.blas import load_tuned_blas
+from wilor_sidecar.memory_limits import limit_memory, release_memory
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import Wilor, load_model
+from wilor_sidecar.weights.folder import load_folder
+from wilor_sidecar.weights.store import EMBEDDED
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +43,11 @@ class ServedModel:
             source: "embedded" or a converted folder.
 
         Raises:
-            WeightsError: the folder is not a sound model.
+            WeightsError: the folder is not a sound model, or not the one that it was made as.
         """
-        self.model: Wilor = load_model(source)
+        self._owner = threading.get_ident()
+        self.model = _load_checked(source)
+        limit_memory()
         config = self.model.config
         self.faces: Int32Array = self.model.faces
         self.info = ModelInfo(
@@ -61,7 +69,13 @@ class ServedModel:
         )
 
     def __call__(self, crops_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """See `Wilor.__call__`."""
+        """See `Wilor.__call__`.
+
+        Raises:
+            RuntimeError: called from another thread than the one that loaded the model.
+        """
+        if threading.get_ident() != self._owner:  # MLX would not always notice, and trace everything anew
+            raise RuntimeError(f"the model belongs to thread {self._owner}, not to {threading.current_thread().name}")
         return self.model(crops_rgb)
 
     def warm_up(self, batch: int) -> None:
@@ -89,8 +103,14 @@ class ServedModel:
     def close(self) -> None:
         """Free this thread's streams: a thread that ends without it can crash the process at exit."""
         del self.model, self._small
-        mx.clear_cache()
+        gc.collect()
+        release_memory()
         mx.clear_streams()
+
+
+def _load_checked(source: str) -> Wilor:
+    """The model; a folder's only when it is to the bit what was converted."""
+    return load_model(source) if source == EMBEDDED else Wilor(*load_folder(Path(source), check_digest=True))
 
 
 def _checked_gflops() -> float:

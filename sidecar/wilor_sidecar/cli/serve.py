@@ -32,7 +32,7 @@ def add_parser(commands: SubParsers) -> None:
     add_flags(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> NoReturn:
     """Live one life of the daemon."""
     os.umask(0o077)
     try:
@@ -52,13 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
         service.open_to_tcp(door)
     with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():
         ending = service.run()
-    if not (ending is Ending.STOPPED and service.engine_has_ended):
-        _end_process(ending)  # a normal end would wait for the engine's thread
-    return _STATUS[ending]
+    _end_process(ending)
 
 
 def _end_process(ending: Ending) -> NoReturn:
-    """At once: whatever hangs may hold the log's lock, and its lines are written as they come."""
+    """At once: a normal end would wait for an engine's thread that hangs, and MLX can crash a process that ends."""
     os._exit(_STATUS[ending])
 
 
