@@ -8,10 +8,13 @@ import fcntl
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 from wilor_protocol.address import events_address, requests_address, socket_path_excess
 from wilor_protocol.private_directory import NotPrivateError, make_private
+
+_ASK_AGAIN_S = 0.1
 
 
 class RunDirectoryError(Exception):
@@ -34,8 +37,12 @@ class RunDirectory:
         self._lock = lock
 
     @classmethod
-    def take(cls, path: Path) -> "RunDirectory":
+    def take(cls, path: Path, *, patience_s: float = 0) -> "RunDirectory":
         """Make the directory if need be, check that it is private, and lock it.
+
+        Args:
+            path: of the directory.
+            patience_s: how long to wait for another daemon to end.
 
         Raises:
             RunDirectoryError: its path is too long for a socket, it belongs to somebody else, is open to others, is a
@@ -50,7 +57,7 @@ class RunDirectory:
             raise RunDirectoryError(f"run directory {error}") from error
         for address in (requests_address(path), events_address(path)):
             _check_free(Path(address.removeprefix("ipc://")))
-        return cls(path, _locked(path / "daemon.lock"))
+        return cls(path, _locked(path / "daemon.lock", patience_s))
 
     @property
     def requests_address(self) -> str:
@@ -86,20 +93,27 @@ def _check_free(socket_path: Path) -> None:
         raise RunDirectoryError(f"{socket_path}: something that is no socket stands there; remove it")
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, patience_s: float) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise RunDirectoryError(f"{path}: cannot be opened as a lock: {error.strerror}") from error
-    try:
-        # The kernel drops a flock when its holder dies, however it dies.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise AlreadyRunningError(
-            f"{path.parent}: a daemon (pid {holder or 'unknown'}) is already running there"
-        ) from None
+    deadline = time.monotonic() + patience_s
+    while not _locks(descriptor):
+        if time.monotonic() >= deadline:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise AlreadyRunningError(f"{path.parent}: a daemon (pid {holder or 'unknown'}) is already running there")
+        time.sleep(_ASK_AGAIN_S)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock it, if nobody else has. The kernel drops a flock when its holder dies, however it dies."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -7,20 +7,35 @@ from typing import NoReturn
 
 from wilor_client.errors import HandClientError
 from wilor_protocol.version import __version__
-from wilor_sidecar.cli import bench, config, convert, demo, estimate, keys, models, serve, setup, status, top, watch
+from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.cli import (
+    agent,
+    bench,
+    config,
+    convert,
+    demo,
+    estimate,
+    keys,
+    models,
+    serve,
+    setup,
+    status,
+    top,
+    watch,
+)
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.cli.supervised import refused
 from wilor_sidecar.config import ConfigError
 
-_COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, convert, models, keys)
+_COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, convert, models, keys, agent)
 
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with the exit status of sysexits.h for a command line that cannot be understood."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+        raise CommandError(f"{message}\n{self.format_usage().strip()}", Exit.USAGE)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,15 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    parsed = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        parsed = build_parser().parse_args(arguments)
         status: int = parsed.run(parsed)
     except CommandError as error:
-        return _failed(error, error.status)
+        return _failed(error, error.status, arguments)
     except ConfigError as error:
-        return _failed(error, Exit.CONFIG)
-    except HandClientError as error:
-        return _failed(error, Exit.FAILED)
+        return _failed(error, Exit.CONFIG, arguments)
+    except (AgentError, HandClientError) as error:
+        return _failed(error, Exit.FAILED, arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -59,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _failed(error: Exception, status: int) -> int:
+def _failed(error: Exception, status: Exit, arguments: Sequence[str]) -> int:
     sys.stdout.flush()
     sys.stderr.write(f"wilor-sidecar: {error}\n")
-    return status
+    return refused(status, str(error), arguments)
 
 
 def run() -> NoReturn:

@@ -8,6 +8,7 @@ from typing import NoReturn
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.cli.supervised import add_supervisor_flag, has_started_under, log_file_under, patience_s
 from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.keys import KeyRing
@@ -30,6 +31,7 @@ def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "serve", run, "Serve hand poses until told to stop.")
     add_flags(parser)
+    add_supervisor_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
@@ -39,8 +41,9 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         config = resolve(arguments, os.environ).config
         model = config.located_model()
         door = TcpDoor(config.tcp, KeyRing(config.keys_dir)) if config.tcp else None
-        start_logging(config.log_level, config.log_file)
-        directory = RunDirectory.take(config.run_dir)
+        start_logging(config.log_level, config.log_file or log_file_under(arguments.supervisor))
+        directory = RunDirectory.take(config.run_dir, patience_s=patience_s(arguments.supervisor))
+        has_started_under(arguments.supervisor)
     except AlreadyRunningError as error:
         raise CommandError(str(error), Exit.TEMPORARY) from error
     except RunDirectoryError as error:

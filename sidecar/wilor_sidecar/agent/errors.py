@@ -1,0 +1,5 @@
+"""What goes wrong with the agent."""
+
+
+class AgentError(Exception):
+    """The system's supervisor cannot do what was asked; the text says what it said, and what would help."""

@@ -1,0 +1,158 @@
+"""The agent under launchd, driven with launchctl.
+
+Of launchctl's output only what it prints of a service is read, and that with care: it is documented nowhere. Its exit
+statuses are: 113 for a service that is not known, 3 for one that is not loaded, 5 for one that is loaded already or
+still on its way out, 125 where there is no session of the kind that the definition asks for.
+"""
+
+import plistlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.parsers.expat import ExpatError
+
+from wilor_sidecar.agent.command_line import failure, run_command
+from wilor_sidecar.agent.definitions import LABEL, Session, launchd_plist
+from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.agent.launchd_files import LaunchdFiles
+from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.written_file import WrittenFile
+
+_LOADED_OR_LEAVING = (5, 37)
+_NO_SESSION = 125
+_NEVER = "(never exited)"
+_PATIENCE_S = 30.0
+_ASK_AGAIN_S = 0.1
+
+_FIELD = re.compile(
+    r"^\t(?P<name>state|pid|runs|last exit code|last exit reason|last terminating signal) = (?P<value>.*)$",
+    re.MULTILINE,
+)
+"""At one tab's depth: the parts of a service have a state, too, deeper."""
+
+
+class Launchd:
+    """See `Supervisor`."""
+
+    name = "launchd"
+
+    def __init__(self, home: Path, user_id: int) -> None:
+        self.file = WrittenFile(home / "Library" / "LaunchAgents" / f"{LABEL}.plist")
+        self._home = home
+        self._files = LaunchdFiles(home)
+        self._domains: dict[Session, str] = {"Aqua": f"gui/{user_id}", "Background": f"user/{user_id}"}
+
+    def definition(self, program: Path) -> str:
+        """For the session at the screen; where there is none, as over ssh, for any session."""
+        session: Session = "Aqua" if self._knows(self._domains["Aqua"]) else "Background"
+        return launchd_plist(program=program, home=self._home, output=self._files.output, session=session)
+
+    def start(self) -> None:
+        """Bootstrap it: that starts it, by RunAtLoad."""
+        for domain in self._domains.values():
+            if self._knows(f"{domain}/{LABEL}"):
+                self._launchctl("kickstart", f"{domain}/{LABEL}")
+                return
+        domain = self._domains[self._session_of_file()]
+        self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # launchd does not, and fails without
+        self._launchctl("enable", f"{domain}/{LABEL}")
+        self._bootstrap(domain)
+
+    def _bootstrap(self, domain: str) -> None:
+        """For a while after a bootout launchd takes the service for loaded still."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            run = run_command(["launchctl", "bootstrap", domain, str(self.file.path)])
+            if run.returncode == 0:
+                return
+            if run.returncode == _NO_SESSION:
+                raise AgentError(
+                    f"{failure(run)}. {self.file.path} asks for a login at the screen and there is none: log in "
+                    "there, or run `wilor-sidecar agent install --force` here"
+                )
+            if run.returncode not in _LOADED_OR_LEAVING or time.monotonic() > deadline:
+                raise failure(run)
+            time.sleep(_ASK_AGAIN_S)
+
+    def stop(self) -> None:
+        """Boot it out: a service that is merely told to end may be about to be restarted."""
+        for domain in self._domains.values():
+            self._boot_out(f"{domain}/{LABEL}")
+
+    def _boot_out(self, target: str) -> None:
+        if self._knows(target):
+            run_command(["launchctl", "bootout", target])  # its exit status tells nothing: it may still be ending
+            _wait(lambda: not self._knows(target), f"launchd does not let go of {target}")
+
+    def forget(self) -> None:
+        """Stop it and remove its file."""
+        self.stop()
+        self.file.path.unlink(missing_ok=True)
+
+    def report(self) -> Report:
+        """From `launchctl print`, of whichever domain knows it."""
+        for domain in self._domains.values():
+            run = run_command(["launchctl", "print", f"{domain}/{LABEL}"])
+            if run.returncode == 0:
+                return read_print(run.stdout, domain, self._files.refusal)
+        return Report(summary="not loaded", is_loaded=False)
+
+    def log_command(self, log_file: Path | None, lines: int, *, follow: bool) -> list[str]:
+        """The log, and what was said before it was open."""
+        files = [self._files.output, log_file or self._files.log]
+        # -F goes on when the log rotates, or is not there yet; -q leaves the files' names out.
+        return ["tail", "-q", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
+
+    def leftovers(self) -> list[Path]:
+        """The logs."""
+        return [self._files.folder]
+
+    def _session_of_file(self) -> Session:
+        try:
+            found = plistlib.loads(self.file.path.read_bytes()).get("LimitLoadToSessionType")
+        except FileNotFoundError:
+            raise AgentError(f"{self.file.path} is not there: `wilor-sidecar agent install` first") from None
+        except (plistlib.InvalidFileException, ExpatError, ValueError, AttributeError) as error:
+            raise AgentError(f"{self.file.path} is not a property list: {error}") from error
+        return "Background" if found == "Background" else "Aqua"
+
+    def _knows(self, target: str) -> bool:
+        return run_command(["launchctl", "print", target]).returncode == 0
+
+    def _launchctl(self, *arguments: str) -> None:
+        run = run_command(["launchctl", *arguments])
+        if run.returncode != 0:
+            raise failure(run)
+
+
+def read_print(text: str, domain: str, refusal: str | None) -> Report:
+    """What `launchctl print` says of a service. A text that cannot be understood is still one of a loaded service.
+
+    Args:
+        text: its output.
+        domain: that was asked.
+        refusal: the note that the daemon left, if its last start was refused.
+    """
+    found = {field["name"]: field["value"].strip() for field in _FIELD.finditer(text)}
+    pid, runs = found.get("pid", ""), found.get("runs", "")
+    killed, code = found.get("last terminating signal") or found.get("last exit reason"), found.get("last exit code")
+    last_exit = killed or (None if code == _NEVER else code)
+    has_succeeded = last_exit is not None and last_exit.split(":")[0] == "0"
+    state = found.get("state", "loaded")
+    return Report(
+        summary=f"{state} in {domain}",
+        is_loaded=True,
+        pid=int(pid) if pid.isdecimal() else None,
+        starts=int(runs) if runs.isdecimal() else None,
+        last_exit=f"refused to start: {refusal}" if has_succeeded and refusal else last_exit,
+        will_start=not has_succeeded,
+    )
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AgentError(f"{otherwise} within {_PATIENCE_S:.0f} s")
+        time.sleep(_ASK_AGAIN_S)

@@ -1,0 +1,33 @@
+"""Which program the supervisor shall start."""
+
+import shutil
+from pathlib import Path
+
+from wilor_protocol.address import APPLICATION
+from wilor_sidecar.agent.errors import AgentError
+
+
+def find_program(called: str, python: str, search_path: str | None = None) -> Path:
+    """The installed `wilor-sidecar`, by a path that outlives an upgrade.
+
+    uv, pipx and Homebrew put a link to the program where the shell looks for it; what the link leads to may change its
+    name with each version.
+
+    Args:
+        called: the program that runs now, as it was called (`sys.argv[0]`).
+        python: the interpreter (`sys.executable`); beside it lies our program, where another one was called.
+        search_path: where the shell looks, as in PATH; None: as this process does.
+
+    Returns:
+        An absolute path: the link, if it leads to this very program, else the program.
+
+    Raises:
+        AgentError: there is no such program.
+    """
+    own = Path(called) if Path(called).name == APPLICATION else Path(python).parent / APPLICATION
+    if not own.is_file():
+        raise AgentError(f"{own}: there is no such program; install the package (uv tool, pipx, pip) and use that one")
+    found = shutil.which(APPLICATION, path=search_path)
+    if found is not None and Path(found).resolve() == own.resolve():
+        return Path(found).absolute()
+    return own.absolute()

@@ -1,0 +1,24 @@
+"""What a supervisor says of the daemon."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """As far as it could be understood: what is not known is None.
+
+    Attributes:
+        summary: in the supervisor's words, for people.
+        is_loaded: the supervisor knows the daemon.
+        pid: of the process that runs.
+        starts: how often it has been started since it was loaded.
+        last_exit: how it ended the last time, for people; None: it has not, yet.
+        will_start: without a process now, the supervisor will start one by itself.
+    """
+
+    summary: str
+    is_loaded: bool
+    pid: int | None = None
+    starts: int | None = None
+    last_exit: str | None = None
+    will_start: bool = False

@@ -1,0 +1,62 @@
+"""What both supervisors can do for the agent; the commands know no more of them."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.agent.launchd import Launchd
+from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.systemd import Systemd
+from wilor_sidecar.agent.written_file import WrittenFile
+
+
+class Supervisor(Protocol):
+    """launchd or systemd. Every method but `definition` may raise `AgentError`.
+
+    Attributes:
+        name: for people.
+        file: the definition of the daemon, which `install` writes.
+    """
+
+    name: str
+    file: WrittenFile
+
+    def definition(self, program: Path) -> str:
+        """The text for `file`."""
+
+    def start(self) -> None:
+        """Start the daemon as `file` says now, unless it runs; and at each login from here on."""
+
+    def stop(self) -> None:
+        """Stop it, and wait until it has ended; it will be started at the next login."""
+
+    def forget(self) -> None:
+        """Stop it and remove `file`: it will not be started any more."""
+
+    def report(self) -> Report:
+        """How the supervisor sees it."""
+
+    def log_command(self, log_file: Path | None, lines: int, *, follow: bool) -> list[str]:
+        """The command that prints the log's end.
+
+        Args:
+            log_file: as the settings have it; None: where the daemon logs by itself under this supervisor.
+            lines: how many.
+            follow: and goes on with what comes.
+        """
+
+    def leftovers(self) -> list[Path]:
+        """Files and folders of the supervisor's that are of no use once the daemon is forgotten."""
+
+
+def supervisor_of_this_system(environment: Mapping[str, str], home: Path, user_id: int) -> Supervisor:
+    """The one of this platform."""
+    if sys.platform == "darwin":
+        return Launchd(home, user_id)
+    if sys.platform == "linux":
+        return Systemd(environment, home, user_id)
+    raise AgentError(
+        f"there is no login agent for {sys.platform}: run `wilor-sidecar serve` under a supervisor of yours"
+    )

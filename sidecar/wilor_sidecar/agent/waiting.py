@@ -1,0 +1,82 @@
+"""Waiting until the daemon that a supervisor has started is ready."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wilor_client import HandClient
+from wilor_client.errors import HandClientError
+from wilor_protocol.address import requests_address
+from wilor_protocol.replies import State, StatusReply
+from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.supervisor import Supervisor
+
+_ASK_AGAIN_S = 0.2
+_REPLY_MS = 500
+_MOST_STARTS = 3
+_GRACE_S = 2.0
+"""A supervisor may take a moment to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a start went.
+
+    Attributes:
+        is_ready: it serves.
+        why: in a few words for people.
+    """
+
+    is_ready: bool
+    why: str
+
+
+def ask(run_dir: Path) -> StatusReply | None:
+    """The status of the daemon in a run directory; None: nobody answers there."""
+    try:
+        with HandClient(requests_address(run_dir), timeout_ms=_REPLY_MS) as client:
+            return client.status()
+    except HandClientError:
+        return None
+
+
+def wait_until_ready(supervisor: Supervisor, run_dir: Path, timeout_s: float, tell: Callable[[State], None]) -> Outcome:
+    """Follow a start to its end.
+
+    Args:
+        supervisor: has been told to start.
+        run_dir: where the daemon will answer.
+        timeout_s: how long to wait.
+        tell: called with each new state.
+    """
+    began = time.monotonic()
+    last: State | None = None
+    while (waited_s := time.monotonic() - began) < timeout_s:
+        report, status = supervisor.report(), ask(run_dir)
+        outcome = _outcome(report, status, waited_s)
+        if outcome:
+            return outcome
+        if status is not None and status.state != last:
+            last = status.state
+            tell(status.state)
+        time.sleep(_ASK_AGAIN_S)
+    return Outcome(is_ready=False, why=f"it is not ready after {timeout_s:.0f} s; it is being started still")
+
+
+def _outcome(report: Report, status: StatusReply | None, waited_s: float) -> Outcome | None:
+    """The end of the start; None: it is not over."""
+    if status is not None and status.pid == report.pid:
+        if status.state in ("ready", "degraded"):
+            return Outcome(status.ready, f"{status.state}: {status.reason}")
+    elif status is not None and report.pid is not None:
+        return Outcome(
+            is_ready=False,
+            why=f"another daemon (pid {status.pid}) serves there already; the agent's takes over when that one ends",
+        )
+    ended = f"it ended ({report.last_exit})"
+    if report.pid is None and not report.will_start and waited_s > _GRACE_S:
+        return Outcome(is_ready=False, why=ended if report.last_exit else report.summary)
+    if report.pid is None and report.last_exit and report.starts is not None and report.starts >= _MOST_STARTS:
+        return Outcome(is_ready=False, why=f"{ended}, {report.starts} times so far; {report.summary}")
+    return None

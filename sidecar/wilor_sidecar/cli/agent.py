@@ -1,0 +1,178 @@
+"""`wilor-sidecar agent ...`: the daemon as a service that is there after each login."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wilor_protocol.replies import State
+from wilor_sidecar.agent.own_settings import AgentSettings, agent_settings
+from wilor_sidecar.agent.program import find_program
+from wilor_sidecar.agent.supervisor import Supervisor, supervisor_of_this_system
+from wilor_sidecar.agent.waiting import ask, wait_until_ready
+from wilor_sidecar.cli.commands import SubParsers, add_command
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.cli.status_text import status_lines
+from wilor_sidecar.mlx_settings import cache_directory
+
+_TIMEOUT_S = 300.0
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """This user's agent."""
+
+    supervisor: Supervisor
+    settings: AgentSettings
+
+
+def add_parser(commands: SubParsers) -> None:
+    """Declare the command and its actions."""
+    parser = commands.add_parser(
+        "agent", help="The daemon as a service: there after each login.", description="The daemon as a service."
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    install = add_command(actions, "install", _run_install, "Start the daemon now and at each login.")
+    install.add_argument("--print", action="store_true", help="only print what would be written, and where")
+    install.add_argument("--force", action="store_true", help="overwrite what was changed by hand")
+    add_command(actions, "uninstall", _run_uninstall, "Stop it and remove all but weights and settings.")
+    start = add_command(actions, "start", _run_start, "Start it.")
+    add_command(actions, "stop", _run_stop, "Stop it, until the next login.")
+    restart = add_command(actions, "restart", _run_restart, "Stop and start it: for new settings, or a new model.")
+    for action in (install, start, restart):
+        action.add_argument(
+            "--timeout", type=float, default=_TIMEOUT_S, metavar="S", help="how long to wait until it is ready"
+        )
+    add_command(actions, "status", _run_status, "Say how it is. Exit status 0 when it is ready, else 1.")
+    logs = add_command(actions, "logs", _run_logs, "Print the end of its log.")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    logs.add_argument("-n", "--lines", type=int, default=_LOG_LINES, metavar="N", help="(default: %(default)s)")
+
+
+def _here() -> _Here:
+    home, user_id = Path.home(), os.getuid()
+    supervisor = supervisor_of_this_system(os.environ, home, user_id)
+    return _Here(supervisor, agent_settings(os.environ, home, user_id))
+
+
+def _usable() -> _Here:
+    """The same, where a start has a chance."""
+    here = _here()
+    if here.settings.problem:
+        raise CommandError(here.settings.problem, Exit.CONFIG)
+    if here.settings.ignored:
+        unseen = ", ".join(here.settings.ignored)
+        _say(f"note: the agent does not see this shell's {unseen}; write such settings into {here.settings.file}")
+    return here
+
+
+def _run_install(arguments: argparse.Namespace) -> int:
+    """Write the definition if need be, and see to it that the daemon runs by it."""
+    here = _usable()
+    file, definition = here.supervisor.file, here.supervisor.definition(find_program(sys.argv[0], sys.executable))
+    if arguments.print:
+        _say(f"# {file.path}\n{definition.rstrip()}")
+        return Exit.OK
+    condition = file.condition(definition)
+    if condition == "edited" and not arguments.force:
+        _say(f"kept {file.path}, which was changed by hand (--force overwrites it):\n{file.changes(definition)}")
+    elif condition == "as wanted":
+        _say(f"{file.path} is as it should be")
+    else:
+        file.write(definition)
+        _say(f"wrote {file.path}:\n{definition.rstrip()}")
+        here.supervisor.stop()  # what runs by the old definition
+    _start(here, arguments.timeout)
+    _say(f"It is started at each login. Settings: {here.settings.file}")
+    return Exit.OK
+
+
+def _run_uninstall(_: argparse.Namespace) -> int:
+    here = _here()
+    here.supervisor.forget()
+    for path in (*here.supervisor.leftovers(), cache_directory(), here.settings.run_dir):
+        if path == here.settings.run_dir and ask(path) is not None:
+            _say(f"left {path}: another daemon serves there")
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+            _say(f"removed {path}")
+    _say(f"the agent is gone; models are still in {here.settings.models_dir}, settings in {here.settings.file}")
+    return Exit.OK
+
+
+def _run_start(arguments: argparse.Namespace) -> int:
+    _start(_usable(), arguments.timeout)
+    return Exit.OK
+
+
+def _run_stop(_: argparse.Namespace) -> int:
+    _here().supervisor.stop()
+    _say("stopped; it will be started at the next login")
+    return Exit.OK
+
+
+def _run_restart(arguments: argparse.Namespace) -> int:
+    here = _usable()
+    here.supervisor.stop()
+    _start(here, arguments.timeout)
+    return Exit.OK
+
+
+def _run_status(_: argparse.Namespace) -> int:
+    """What the supervisor says, and what the daemon says."""
+    here = _here()
+    report, status = here.supervisor.report(), ask(here.settings.run_dir)
+    lines = [f"{here.supervisor.name:<11} {report.summary}"]
+    if report.pid is not None:
+        lines.append(f"pid         {report.pid}" + (f", start {report.starts}" if report.starts else ""))
+    if report.last_exit is not None:
+        lines.append(f"last exit   {report.last_exit}")
+    if here.settings.problem:
+        lines.append(f"settings    {here.settings.problem}")
+    if status is None:
+        lines.append(f"daemon      nobody answers in {here.settings.run_dir}")
+    elif status.pid != report.pid:
+        lines.append(f"daemon      another one than the agent's answers: pid {status.pid}")
+    _say("\n".join(lines))
+    if status is not None:
+        _say("\n".join(status_lines(status)))
+    is_ours = status is not None and status.ready and status.pid == report.pid
+    return Exit.OK if is_ours else Exit.FAILED
+
+
+def _run_logs(arguments: argparse.Namespace) -> int:
+    """Hand over to the system's own program for it."""
+    here = _here()
+    command = here.supervisor.log_command(here.settings.log_file, arguments.lines, follow=arguments.follow)
+    sys.stdout.flush()
+    os.execvp(command[0], command)  # noqa: S606 - ours, and no shell
+
+
+def _start(here: _Here, timeout_s: float) -> None:
+    began = time.monotonic()
+    here.supervisor.start()
+    outcome = wait_until_ready(here.supervisor, here.settings.run_dir, timeout_s, _say_state)
+    if not outcome.is_ready:
+        raise CommandError(f"{outcome.why}\n{_log_end(here)}".rstrip())
+    _say(f"{outcome.why}, after {time.monotonic() - began:.1f} s")
+
+
+def _log_end(here: _Here) -> str:
+    command = here.supervisor.log_command(here.settings.log_file, _LOG_LINES, follow=False)
+    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    return f"its log ends:\n{run.stdout}" if run.stdout.strip() else ""
+
+
+def _say_state(state: State) -> None:
+    _say(f"{state} ...")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

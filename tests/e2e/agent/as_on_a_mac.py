@@ -1,0 +1,12 @@
+"""`python as_on_a_mac.py ...` is `wilor-sidecar ...` with a Mac's rules for paths and supervisor, on any system.
+
+Only the command itself takes itself for one on a Mac; the daemon that it has started is this system's.
+"""
+
+import sys
+
+from wilor_sidecar.cli.main import run
+
+if __name__ == "__main__":
+    sys.platform = "darwin"  # only now: libraries look at it when they are imported, and must find the real one
+    run()

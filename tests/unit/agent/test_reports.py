@@ -1,0 +1,141 @@
+"""What launchctl and systemctl print, read with care."""
+
+import pytest
+
+from wilor_sidecar.agent.launchd import read_print
+from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.systemd import read_show
+
+# The layout of macOS 15's `launchctl print`, as people have published it, with our names.
+RUNNING = """gui/501/org.wilor-sidecar.daemon = {
+	active count = 1
+	path = /Users/you/Library/LaunchAgents/org.wilor-sidecar.daemon.plist
+	type = LaunchAgent
+	state = running
+
+	program = /Users/you/.local/bin/wilor-sidecar
+	arguments = {
+		/Users/you/.local/bin/wilor-sidecar
+		serve
+	}
+
+	environment = {
+		XPC_SERVICE_NAME => org.wilor-sidecar.daemon
+	}
+
+	domain = gui/501 [100002]
+	minimum runtime = 10
+	exit timeout = 10
+	runs = 2
+	pid = 16090
+	immediate reason = semaphore
+	last terminating signal = Terminated: 15
+
+	resource coalition = {
+		ID = 1114
+		state = active
+		pid = 7
+	}
+
+	spawn type = interactive (4)
+	properties = runatload | inferred program
+}
+"""
+
+
+def stopped(outcome: str) -> str:
+    """The same, without a process, and with another outcome."""
+    text = RUNNING.replace("state = running", "state = not running").replace("\tpid = 16090\n", "")
+    return text.replace("last terminating signal = Terminated: 15", outcome)
+
+
+def test_a_running_service() -> None:
+    """The process, its starts, and how the one before it ended; the parts' own fields are not taken for these."""
+    assert read_print(RUNNING, "gui/501", None) == Report(
+        summary="running in gui/501", is_loaded=True, pid=16090, starts=2, last_exit="Terminated: 15", will_start=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "last_exit", "will_start"),
+    [
+        ("last exit code = (never exited)", None, True),
+        ("last exit code = 0", "0", False),
+        ("last exit code = 70: EX_SOFTWARE", "70: EX_SOFTWARE", True),
+        ("last exit code = 1", "1", True),
+        ("last terminating signal = Killed: 9", "Killed: 9", True),
+        ("last exit reason = JETSAM_REASON_MEMORY_HIGHWATER", "JETSAM_REASON_MEMORY_HIGHWATER", True),
+    ],
+)
+def test_a_service_that_does_not_run(outcome: str, last_exit: str | None, will_start: bool) -> None:
+    """Whether launchd will start it again follows from how it ended."""
+    report = read_print(stopped(outcome), "gui/501", None)
+    assert (report.pid, report.last_exit, report.will_start) == (None, last_exit, will_start)
+
+
+def test_a_refusal_looks_like_a_success_to_launchd() -> None:
+    """The note that the daemon left says more than the exit status, and only then."""
+    refused = read_print(stopped("last exit code = 0"), "gui/501", "model: no such folder")
+    assert refused.last_exit == "refused to start: model: no such folder"
+    assert not refused.will_start
+    killed = read_print(stopped("last terminating signal = Killed: 9"), "gui/501", "model: no such folder")
+    assert killed.last_exit == "Killed: 9"
+
+
+@pytest.mark.parametrize("text", ["", "{", "\tstate\n\tpid = many\n\truns = -\n", "something else entirely"])
+def test_a_text_that_cannot_be_understood(text: str) -> None:
+    """Launchctl answered, so it is loaded; no more is claimed."""
+    report = read_print(text, "gui/501", None)
+    assert report.is_loaded
+    assert (report.pid, report.starts) == (None, None)
+
+
+def show(**changes: str) -> str:
+    """`systemctl show` of a service that runs."""
+    fields = {
+        "Result": "success",
+        "ExecMainCode": "0",
+        "ExecMainStatus": "0",
+        "NRestarts": "1",
+        "MainPID": "4242",
+        "LoadState": "loaded",
+        "ActiveState": "active",
+        "SubState": "running",
+    }
+    return "".join(f"{name}={value}\n" for name, value in {**fields, **changes}.items())
+
+
+def test_a_running_unit() -> None:
+    """The process, and how often it was started."""
+    assert read_show(show()) == Report(summary="active (running)", is_loaded=True, pid=4242, starts=2)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "last_exit"),
+    [("1", "0", "0"), ("1", "78", "78"), ("2", "9", "SIGKILL"), ("3", "11", "SIGSEGV"), ("2", "99", "signal 99")],
+)
+def test_how_a_unit_ended(code: str, status: str, last_exit: str) -> None:
+    """An exit status or a signal's name; a failure is named in the summary."""
+    report = read_show(
+        show(
+            ActiveState="failed",
+            SubState="failed",
+            Result="exit-code",
+            MainPID="0",
+            ExecMainCode=code,
+            ExecMainStatus=status,
+        )
+    )
+    assert report.summary == "failed (failed), exit-code"
+    assert (report.pid, report.last_exit, report.will_start) == (None, last_exit, False)
+
+
+def test_a_unit_that_waits_for_its_restart() -> None:
+    """Between two starts there is no process, and there will be one."""
+    report = read_show(show(ActiveState="activating", SubState="auto-restart", MainPID="0"))
+    assert (report.pid, report.will_start) == (None, True)
+
+
+def test_a_unit_that_is_not_there() -> None:
+    """It is not loaded, and says so in systemd's words."""
+    assert read_show(show(LoadState="not-found", MainPID="0")) == Report(summary="not-found", is_loaded=False)
