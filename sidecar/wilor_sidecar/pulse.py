@@ -35,6 +35,11 @@ class Pulse:
         """Start a task; the one before is over."""
         self.task = Task(name, limit_s, time.monotonic_ns())
 
+    def is_overdue(self, now_ns: int) -> bool:
+        """Whether the task takes longer than it may."""
+        task = self.task
+        return task is not None and now_ns - task.started_at_ns > task.limit_s * 1e9
+
     def rest(self) -> None:
         """Be done with the task."""
         self.task = None

@@ -280,6 +280,8 @@ class Service:
         now_s = time.monotonic()
         self._next_chores_s = now_s + _CHORES_EVERY_S
         self._look_at_memory()
+        if not self._engine.pulse.is_overdue(time.monotonic_ns()):
+            self._notifier.alive()
         if self._desk.life.state != "ready":
             self._ready_since_s = None
         elif self._ready_since_s is None:

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.sidecar.fakes import wait_for
-from wilor_client import HandClient, NoReplyError
-from wilor_protocol.address import requests_address
+from wilor_protocol.replies import State, StatusReply
 from wilor_sidecar.agent.definitions import LABEL
+from wilor_sidecar.agent.waiting import ask
 from wilor_sidecar.mlx_settings import cache_directory
 
 _HERE = Path(__file__).parent
@@ -87,12 +88,22 @@ class MacSession:
             return None
         return found
 
-    def pid(self) -> int:
-        """Of the daemon, which runs."""
+    def pid(self) -> int | None:
+        """Of the daemon's process; None: there is none."""
+        job = self.job()
+        return None if job is None else job["pid"]
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send the daemon's process a signal."""
+        pid = self.pid()
+        assert pid is not None
+        os.kill(pid, number)
+
+    def runs(self) -> int:
+        """How often launchd has started the daemon."""
         job = self.job()
         assert job is not None
-        assert isinstance(job["pid"], int)
-        return job["pid"]
+        return int(job["runs"])
 
     def wait_for_job(self, **wanted: object) -> dict[str, Any]:
         """Wait until the stand-in says all of this of the job."""
@@ -105,11 +116,16 @@ class MacSession:
         wait_for(is_so, f"the job as {wanted}", WAIT_S)
         return jobs[0]
 
-    def wait_until_ready(self) -> int:
-        """Wait until the daemon that launchd runs is ready; returns its process."""
-        with HandClient(requests_address(self.run_dir), timeout_ms=500) as client:
-            wait_for(lambda: _is_ready(client), "ready", WAIT_S)
-            return client.status(timeout_ms=20_000).pid
+    def wait_until(self, *states: State) -> StatusReply:
+        """Wait until the daemon that launchd runs is in one of these states."""
+        found: list[StatusReply] = []
+
+        def is_so() -> bool:
+            found[:] = [status] if (status := ask(self.run_dir)) is not None else []
+            return bool(found) and found[0].state in states and found[0].pid == self.pid()
+
+        wait_for(is_so, f"the daemon is {' or '.join(states)}", WAIT_S)
+        return found[0]
 
     def clean_up(self) -> None:
         """End what runs still."""
@@ -120,17 +136,19 @@ class MacSession:
                     os.kill(process, signal.SIGKILL)
 
 
-def _is_ready(client: HandClient) -> bool:
-    try:
-        return client.status().ready
-    except NoReplyError:
-        return False
+@contextmanager
+def mac_session() -> Iterator[MacSession]:
+    """A session; nothing is installed."""
+    with tempfile.TemporaryDirectory(prefix="mac-", dir="/tmp") as folder:
+        session = MacSession(Path(folder))
+        try:
+            yield session
+        finally:
+            session.clean_up()
 
 
 @pytest.fixture
 def mac() -> Iterator[MacSession]:
-    """A session; nothing is installed."""
-    with tempfile.TemporaryDirectory(prefix="mac-", dir="/tmp") as folder:
-        session = MacSession(Path(folder))
+    """A session of the test's own; nothing is installed."""
+    with mac_session() as session:
         yield session
-        session.clean_up()

@@ -174,7 +174,7 @@ def test_wrong_settings_do_not_loop(installed: LinuxSession) -> None:
 
 
 def test_a_hung_daemon_is_replaced(installed: LinuxSession) -> None:
-    """Stopped in its tracks it feeds no watchdog, and systemd ends and starts it; a live one is left alone meanwhile."""
+    """Stopped in its tracks it feeds no watchdog, and systemd starts another; one that lives is left alone."""
     override = installed.unit.with_name(f"{UNIT}.d") / "quick.conf"
     override.parent.mkdir(exist_ok=True)
     override.write_text("[Service]\nWatchdogSec=3\n")

@@ -1,5 +1,6 @@
 """What launchd and systemd are told: as the committed examples say, sound, and safe against odd names."""
 
+import json
 import plistlib
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from wilor_sidecar.agent.definitions import LABEL, UNIT, Session, launchd_plist, systemd_unit
 from wilor_sidecar.agent.errors import AgentError
-from wilor_sidecar.cli.exits import PERMANENT
+from wilor_sidecar.cli.exits import PERMANENT, RESTART, Exit
 
 EXAMPLES = Path(__file__).parents[3] / "launchd"
 ODD = ["plain", "with space", 'quo"te', "<&>'", "per%cent %h", "$HOME ${HOME}", "back\\slash", "Zoë-日本", "@{program}"]
@@ -94,6 +95,28 @@ def test_paths_that_systemd_takes_in_no_way(name: str) -> None:
     """They are refused with a sentence, before anything is written."""
     with pytest.raises(AgentError, match="quotes or backslashes"):
         unit_of(f"/home/{name}/wilor-sidecar")
+
+
+def test_the_readme_tells_the_exit_statuses() -> None:
+    """Each status is there, with what it leads to."""
+    told = {}
+    for line in (EXAMPLES / "README.md").read_text().splitlines():
+        if row := re.match(r"\| ([\d, ]+) \| .* \| (.*) \| (.*) \|$", line):
+            told.update({int(status): (row[2], row[3]) for status in row[1].split(", ")})
+    assert told == {
+        Exit.OK: ("stays away", "stays away"),
+        **dict.fromkeys(PERMANENT, ("told 0 instead: stays away", "stays away")),
+        **dict.fromkeys(RESTART, ("starts it again", "starts it again")),
+    }
+
+
+def test_the_formula_s_service_is_the_same() -> None:
+    """Homebrew's service starts the same command by the same rules."""
+    formula = (EXAMPLES / "wilor-sidecar.rb").read_text()
+    arguments = plistlib.loads(plist_of().encode())["ProgramArguments"][1:]
+    assert f'run [opt_bin/"wilor-sidecar", {", ".join(json.dumps(each) for each in arguments)}]' in formula
+    assert "keep_alive successful_exit: false\n" in formula
+    assert "process_type :interactive\n" in formula
 
 
 def executable(folder: Path) -> Path:

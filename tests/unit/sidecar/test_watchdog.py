@@ -108,3 +108,16 @@ def _let_it_look(watched: Watched, seconds: float) -> None:
     watched.other.begin("counting", 1e9)
     wait_for(lambda: counted._task is watched.other.task and counted._looks >= looks, f"{looks} looks")
     watched.other.rest()
+
+
+def test_a_task_is_overdue_after_its_limit() -> None:
+    """A thread at rest never is, a busy one only when its task takes longer than it may."""
+    pulse = Pulse("engine")
+    assert not pulse.is_overdue(2**62)
+    pulse.begin("running", 5)
+    assert pulse.task is not None
+    began_ns = pulse.task.started_at_ns
+    assert not pulse.is_overdue(began_ns + 5_000_000_000)
+    assert pulse.is_overdue(began_ns + 5_000_000_001)
+    pulse.rest()
+    assert not pulse.is_overdue(2**62)
