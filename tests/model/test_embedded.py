@@ -88,7 +88,8 @@ def test_gestures_of_the_film(model: Wilor, side: str) -> None:
 def points_of(model: Wilor, frame: Frame) -> Floats:
     """(21, 3) key points of a frame, as the network sees it: a right hand."""
     pixels = make_crop(frame.picture, frame.box, frame.side).pixels
-    return model((pixels[:, ::-1] if frame.side == "left" else pixels)[None].copy())["pred_keypoints_3d"][0]
+    points: Floats = model((pixels[:, ::-1] if frame.side == "left" else pixels)[None].copy())["pred_keypoints_3d"][0]
+    return points
 
 
 def extension(finger: Floats) -> float:
