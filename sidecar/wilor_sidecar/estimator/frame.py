@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wilor_protocol.limits import CROP_SIDE_PX
 from wilor_protocol.requests import EncodedImage, EstimateRequest, HandCrop
+from wilor_sidecar.estimator.image_files import picture_alone
 
 _SHAPE = (CROP_SIDE_PX, CROP_SIDE_PX, 3)
 
@@ -49,7 +50,7 @@ def _pixels(hand: HandCrop, field: str) -> NDArray[np.uint8]:
 
 def _decompressed(image: EncodedImage, field: str) -> NDArray[np.uint8]:
     try:
-        with Image.open(io.BytesIO(image.data), formats=[image.codec]) as opened:
+        with Image.open(io.BytesIO(picture_alone(image.codec, image.data)), formats=[image.codec]) as opened:
             # From its header: no pixel is unpacked before this is known.
             fault = _fault(opened)
             pixels = None if fault else np.asarray(opened.convert("RGB"))

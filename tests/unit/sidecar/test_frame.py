@@ -3,6 +3,7 @@
 import io
 import struct
 import time
+import tracemalloc
 import zlib
 from typing import Any, Literal
 
@@ -212,3 +213,65 @@ def test_turning_notes_are_not_followed() -> None:
     out = io.BytesIO()
     Image.fromarray(crop).save(out, "png", exif=note)
     np.testing.assert_array_equal(read("png", out.getvalue()), crop)
+
+
+_TEXT_OF_A_MEGABYTE = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000), 9))
+_PROFILE_OF_A_MEGABYTE = png_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1_000_000), 9))
+
+
+@pytest.mark.parametrize("notes", [_TEXT_OF_A_MEGABYTE * 150, _PROFILE_OF_A_MEGABYTE, png_chunk(b"eXIf", b"x" * 999)])
+def test_notes_in_a_png_are_not_unpacked(notes: bytes) -> None:
+    """Texts and profiles that become a hundred megabytes are stepped over; the picture is the same."""
+    pixels = np.full((256, 256, 3), 7, np.uint8)
+    data = file_of(pixels, "png")
+    tracemalloc.start()
+    found = read("png", data[:33] + notes + data[33:])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, pixels)
+    assert peak < 2e6
+
+
+def test_control_pillow_alone_unpacks_them() -> None:
+    """Control: the same file costs Pillow more than 2 MB."""
+    data = file_of(np.full((256, 256, 3), 7, np.uint8), "png")
+    tracemalloc.start()
+    with Image.open(io.BytesIO(data[:33] + _TEXT_OF_A_MEGABYTE * 50 + data[33:])) as opened:
+        opened.load()
+        _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak > 2e6
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"IDAT", b"abCd", b"ABCD"])
+def test_a_png_of_very_many_chunks_is_refused(kind: bytes) -> None:
+    """Each would be looked at."""
+    data = file_of(np.zeros((256, 256, 3), np.uint8), "png")
+    with pytest.raises(BadImageError, match="more than 256 chunks"):
+        read("png", data[:33] + png_chunk(kind, b"") * 300 + data[33:])
+
+
+@pytest.mark.parametrize("marker", [0xDB, 0xE1, 0xEE, 0xFE])
+def test_a_jpeg_of_very_many_segments_is_refused(marker: int) -> None:
+    """Each would be looked at."""
+    data = file_of(picture_of(3), "jpeg")
+    with pytest.raises(BadImageError, match="more than 256 segments"):
+        read("jpeg", data[:2] + bytes([255, marker, 0, 2]) * 300 + data[2:])
+
+
+def test_notes_in_a_jpeg_change_nothing() -> None:
+    """Comments, EXIF, profiles and fill bytes are stepped over; what says how colours are coded stays."""
+    data = file_of(picture_of(3), "jpeg")
+    notes = b"".join(bytes([255, marker]) + b"\x01\x02" + bytes(256) for marker in (0xFE, 0xE1, 0xE2, 0xED))
+    np.testing.assert_array_equal(read("jpeg", data[:2] + notes + b"\xff" * 9 + data[2:]), read("jpeg", data))
+    out = io.BytesIO()
+    Image.fromarray(picture_of(3)).save(out, "jpeg", keep_rgb=True)  # told by no JFIF segment
+    assert np.abs(read("jpeg", out.getvalue()).astype(int) - picture_of(3)).mean() < 16
+
+
+@pytest.mark.parametrize("odd", [b"\xff\x00", b"\xff\xd0\x00\x02", b"\xff\x01\x00\x02", b"\x00\x00"])
+def test_a_jpeg_with_what_is_no_segment_is_refused(odd: bytes) -> None:
+    """Behind such a marker readers disagree on where the next part begins."""
+    data = file_of(picture_of(3), "jpeg")
+    with pytest.raises(BadImageError, match="marker"):
+        read("jpeg", data[:2] + odd + data[2:])
