@@ -1,0 +1,60 @@
+import HandPoseProtocol
+
+/// What went wrong. Decide by `code`; the text is for people.
+public struct HandPoseError: Error, Sendable, CustomStringConvertible {
+    /// What a program decides by.
+    public enum Code: Sendable, Equatable {
+        /// The daemon answered that it will not: busy, loading, superseded, expired and others.
+        case refused(ErrorCode)
+        /// No reply came in time. The client stays usable; a reply that comes late is dropped.
+        case noReply
+        /// What came is not of this protocol.
+        case badReply
+        /// The daemon would refuse this request; it was not sent.
+        case invalidRequest
+        /// Somebody else could listen in the daemon's place: its directory is not this user's alone.
+        case notPrivate
+        /// The task that asked was cancelled. The client stays usable.
+        case cancelled
+        /// The client was closed.
+        case closed
+        /// ZeroMQ or the system failed, for want of file descriptors for example.
+        case socket
+    }
+
+    /// What a program decides by.
+    public let code: Code
+    /// One sentence.
+    public let message: String
+    /// Whether the same request may succeed a moment later.
+    public let retryable: Bool
+    /// What caused it, where something did: a `Refusal`, a `MalformedError`, an `InvalidRequestError`.
+    public let underlying: (any Error)?
+
+    /// Code and sentence.
+    public var description: String { "\(code): \(message)" }
+
+    init(_ code: Code, _ message: String, retryable: Bool = false, underlying: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.underlying = underlying
+    }
+}
+
+extension HandPoseError {
+    init(_ refusal: Refusal) {
+        self.init(.refused(refusal.code), refusal.message, retryable: refusal.retryable, underlying: refusal)
+    }
+
+    init(_ error: MalformedError) {
+        self.init(.badReply, error.description, underlying: error)
+    }
+
+    init(_ error: InvalidRequestError) {
+        self.init(.invalidRequest, error.description, underlying: error)
+    }
+
+    static var cancelled: HandPoseError { HandPoseError(.cancelled, "the task was cancelled") }
+    static var closed: HandPoseError { HandPoseError(.closed, "the client is closed") }
+}
