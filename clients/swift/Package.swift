@@ -23,7 +23,11 @@ let package = Package(
         ),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "HandPoseProtocolTests", dependencies: ["HandPoseProtocol", "TestSupport"]),
-        .testTarget(name: "HandPoseClientTests", dependencies: ["HandPoseClient", "TestSupport"]),
+        .testTarget(
+            name: "HandPoseClientTests",
+            dependencies: ["HandPoseClient", "TestSupport", "handpose-watch", "pinch-to-click"],
+            exclude: ["Python"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -41,10 +41,7 @@ extension HelloReply {
             [
                 "server": server.value, "protocol": supportedVersions.value, "epoch": epoch.value,
                 "state": state.rawValue.value, "model": model?.meaning ?? .null,
-                "limits": map([
-                    "max_hands": limits.maxHands.value, "max_request_bytes": limits.maxRequestBytes.value,
-                    "crop_bytes": limits.cropBytes.value, "max_source_length": limits.maxSourceLength.value,
-                ]),
+                "limits": limits.meaning,
                 "endpoints": map(["requests": endpoints.requests.value, "events": endpoints.events.value]),
                 "clocks": clocks.meaning, "joint_names": jointNames.value,
             ])
@@ -66,8 +63,27 @@ extension StatusReply {
                 ]),
                 "counters": .map(counters.map { MessagePackField($0, $1.value) }),
                 "latency_ms": .map(latencyMs.map { MessagePackField($0, $1.meaning) }),
-                "subscriptions": subscriptions.value,
+                "subscriptions": subscriptions.value, "limits": limits.meaning, "process": process.meaning,
+                "versions": .map(versions.map { MessagePackField($0, $1.value) }),
             ])
+    }
+}
+
+extension HelloReply.Limits: Meaningful {
+    var meaning: MessagePackValue {
+        map([
+            "max_hands": maxHands.value, "max_request_bytes": maxRequestBytes.value, "crop_bytes": cropBytes.value,
+            "max_source_length": maxSourceLength.value,
+        ])
+    }
+}
+
+extension StatusReply.Process: Meaningful {
+    var meaning: MessagePackValue {
+        map([
+            "resident": resident.value, "cpu_s": cpuS.value, "threads": threads.value, "open_files": openFiles.value,
+            "open_files_limit": openFilesLimit.value,
+        ])
     }
 }
 

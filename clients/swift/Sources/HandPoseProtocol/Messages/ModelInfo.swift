@@ -10,7 +10,7 @@ public struct ModelInfo: Sendable, Equatable {
     public let depth: Int
     /// Attention heads of the transformer.
     public let heads: Int
-    /// How the weights are stored, such as `float32` or `float16`.
+    /// How the transformer blocks are stored: `float32`, `float16`, `int8` or `int4`.
     public let dtype: String
     /// What the weights' owners ask.
     public let licence: String

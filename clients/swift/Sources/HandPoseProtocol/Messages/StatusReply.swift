@@ -34,6 +34,20 @@ public struct StatusReply: Answer, Equatable {
         public let runningCrops: Int
     }
 
+    /// The daemon's process now.
+    public struct Process: Sendable, Equatable {
+        /// Bytes in memory.
+        public let resident: Int
+        /// Time that it has computed, s, all threads together.
+        public let cpuS: Double
+        /// Threads that it has.
+        public let threads: Int
+        /// Descriptors, sockets among them.
+        public let openFiles: Int
+        /// The most descriptors that it may have.
+        public let openFilesLimit: Int
+    }
+
     /// How long a stage took, ms, over its last `count` times.
     public struct Percentiles: Sendable, Equatable {
         /// Half of them took less.
@@ -77,6 +91,13 @@ public struct StatusReply: Answer, Equatable {
     /// Topics that somebody listens to; for people.
     public let subscriptions: [String]
 
+    /// What a request may hold.
+    public let limits: HelloReply.Limits
+    /// The daemon's process now.
+    public let process: Process
+    /// Of what serves, by name; for people.
+    public let versions: [String: String]
+
     package init(from fields: MessageMap) throws(MalformedError) {
         try fields.checkAnswer()
         server = try fields.required("server").string()
@@ -94,6 +115,9 @@ public struct StatusReply: Answer, Equatable {
         counters = try fields.required("counters").map().all { field throws(MalformedError) in try field.int() }
         latencyMs = try fields.required("latency_ms").map().all(Percentiles.init(from:))
         subscriptions = try fields.required("subscriptions").strings()
+        limits = try HelloReply.Limits(from: fields.required("limits").map())
+        process = try Process(from: fields.required("process").map())
+        versions = try fields.required("versions").map().all { field throws(MalformedError) in try field.string() }
     }
 }
 
@@ -132,5 +156,15 @@ extension StatusReply.Percentiles {
         p95 = try fields.required("p95").double()
         p99 = try fields.required("p99").double()
         count = try fields.required("count").int()
+    }
+}
+
+extension StatusReply.Process {
+    init(from fields: MessageMap) throws(MalformedError) {
+        resident = try fields.required("resident").int()
+        cpuS = try fields.required("cpu_s").double()
+        threads = try fields.required("threads").int()
+        openFiles = try fields.required("open_files").int()
+        openFilesLimit = try fields.required("open_files_limit").int()
     }
 }

@@ -1,0 +1,162 @@
+import Foundation
+import HandPoseClient
+import TestSupport
+import Testing
+
+/// Daemons that die, stall, are not there, or talk nonsense; tasks that are cancelled; clients that are closed.
+@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
+struct FaultTests {
+    private let crop = HandCrop(.rgb([UInt8](repeating: 99, count: WireLimits.cropBytes)), side: .left)
+
+    private func expect<Value>(
+        _ code: HandPoseError.Code, _ call: () async throws(HandPoseError) -> Value
+    ) async {
+        do throws(HandPoseError) {
+            _ = try await call()
+            Issue.record("expected \(code), got an answer")
+        } catch {
+            #expect(error.code == code)
+        }
+    }
+
+    @Test("After kill -9 and a restart, calls and loops go on by themselves")
+    func restart() async throws {
+        let daemon = try TestDaemon()
+        try await HandPoseClient.withConnection(daemon.configuration(source: "cam", timeout: .seconds(1))) { client in
+            var events = try client.poseEvents(source: "cam", mesh: false).makeAsyncIterator()
+            let frames = Task { [crop] in
+                while !Task.isCancelled {
+                    _ = try? await client.estimate([crop])
+                    try? await Task.sleep(for: .milliseconds(5))
+                }
+            }
+            let before = try #require(try await events.next())
+            let epoch = try await client.hello().epoch
+            daemon.tell("kill")
+            await expect(.noReply) { () async throws(HandPoseError) in
+                try await client.ping(timeout: .milliseconds(300))
+            }
+            daemon.tell("start")
+            let back = ContinuousClock.now
+            let answered = try await client.hello(timeout: .seconds(20))
+            let recovery = ContinuousClock.now - back
+            print("answered \(recovery) after the daemon was there again")
+            #expect(answered.epoch != epoch)
+            #expect(recovery < .seconds(2))
+            var after = before
+            try await eventually("an event of the new daemon") {
+                after = try #require(try await events.next())
+                return after.epoch == answered.epoch
+            }
+            #expect(after.startsAnew && after.missed == 0)
+            frames.cancel()
+            _ = await frames.result
+        }
+    }
+
+    @Test("A daemon that stalls is waited for no longer than asked; its late reply reaches nobody")
+    func stall() async throws {
+        let daemon = try TestDaemon()
+        try await HandPoseClient.withConnection(daemon.configuration()) { client in
+            _ = try await client.ping()
+            daemon.tell("stall")
+            let start = ContinuousClock.now
+            for _ in 1...3 {
+                await expect(.noReply) { () async throws(HandPoseError) in
+                    try await client.status(timeout: .milliseconds(100))
+                }
+            }
+            #expect(ContinuousClock.now - start >= .milliseconds(300))
+            daemon.tell("go on")
+            let (pong, reply) = (try await client.ping(deep: true), try await client.estimate([crop]))
+            #expect(pong.deep && reply.hands.count == 1)
+        }
+    }
+
+    @Test("A cancelled call ends at once, whether it was sent or not, and the client goes on")
+    func cancellation() async throws {
+        let daemon = try TestDaemon()
+        try await HandPoseClient.withConnection(daemon.configuration(timeout: .seconds(600))) { client in
+            _ = try await client.ping()
+            daemon.tell("stall")
+            let calls = (1...5).map { _ in
+                Task { [crop] in
+                    await expect(.cancelled) { () async throws(HandPoseError) in try await client.estimate([crop]) }
+                }
+            }
+            calls[0].cancel()
+            try await Task.sleep(for: .milliseconds(50))  // a call that is on its way; no condition tells
+            for call in calls { call.cancel() }
+            for call in calls { await call.value }
+            daemon.tell("go on")
+            let reply = try await client.estimate([crop])
+            #expect(reply.hands.count == 1)
+            daemon.tell("kill")
+            let unsent = Task {
+                await expect(.cancelled) { () async throws(HandPoseError) in try await client.hello() }
+            }
+            unsent.cancel()
+            await unsent.value
+        }
+    }
+
+    @Test("Without a daemon a call says so in time")
+    func nobody() async throws {
+        let folder = try TemporaryFolder()
+        let configuration = HandPoseConfiguration(runDirectory: folder.path, timeout: .milliseconds(50))
+        try await HandPoseClient.withConnection(configuration) { client in
+            do throws(HandPoseError) {
+                _ = try await client.hello()
+                Issue.record("expected no answer")
+            } catch {
+                #expect(error.code == .noReply && error.retryable)
+                #expect(error.message.contains("no daemon at ipc://\(folder.path)/requests"))
+            }
+        }
+    }
+
+    @Test("Nonsense is an error and no answer, and the client goes on")
+    func nonsense() async throws {
+        let folder = try TemporaryFolder()
+        let daemon = try PythonProcess("nonsense.py", [folder.path])
+        #expect(daemon.line() == "ready")
+        let configuration = HandPoseConfiguration(runDirectory: folder.path, timeout: .seconds(20))
+        try await HandPoseClient.withConnection(configuration) { client in
+            await expect(.badReply) { () async throws(HandPoseError) in try await client.hello() }
+            await expect(.badReply) { () async throws(HandPoseError) in try await client.status() }
+            let brief = Duration.milliseconds(200)
+            await expect(.noReply) { () async throws(HandPoseError) in try await client.topology(timeout: brief) }
+            await expect(.noReply) { () async throws(HandPoseError) in try await client.ping(timeout: brief) }
+            await expect(.badReply) { () async throws(HandPoseError) in try await client.hello() }
+            var events = try client.poseEvents(source: "cam").makeAsyncIterator()
+            let error = await #expect(throws: HandPoseError.self) { _ = try await events.next() }
+            #expect(error?.code == .badReply)
+        }
+        daemon.finish()
+    }
+
+    @Test("Closing ends calls and loops, and later calls fail at once")
+    func close() async throws {
+        let folder = try TemporaryFolder()
+        let client = try HandPoseClient(HandPoseConfiguration(runDirectory: folder.path, timeout: .seconds(600)))
+        let call = Task { await expect(.closed) { () async throws(HandPoseError) in try await client.hello() } }
+        let loop = Task { for try await _ in try client.poseEvents(source: "cam") {} }
+        try await Task.sleep(for: .milliseconds(20))  // both have begun; no condition tells
+        await client.close()
+        await client.close()
+        await call.value
+        try await loop.value
+        await expect(.closed) { () async throws(HandPoseError) in try await client.hello() }
+        for try await _ in try client.poseEvents(source: "cam") { Issue.record("an event of a closed client") }
+    }
+
+    @Test("An address or a source that cannot be used is an error and no trap")
+    func wrongConfiguration() async throws {
+        let client = try HandPoseClient(HandPoseConfiguration(requestsAddress: "nowhere", timeout: .seconds(20)))
+        await expect(.socket) { () async throws(HandPoseError) in try await client.hello() }
+        #expect(throws: HandPoseError.self) {
+            try HandPoseClient(HandPoseConfiguration(requestsAddress: "ipc://x", source: ""))
+        }
+        #expect(throws: HandPoseError.self) { try client.poseEvents(source: "a\u{0}b") }
+    }
+}
