@@ -106,3 +106,26 @@ func same(_ one: MessagePackValue, _ other: MessagePackValue) -> Bool {
     default: return one == other
     }
 }
+
+/// Optional fields that this client reads: where a message has one, a reading without it has lost it.
+private let optionalFields: Set = [
+    "side_score", "score", "track", "keypoints", "vertices", "camera", "keypoints_2d", "translation", "focal_px",
+    "mano",
+    "resumed", "protocol",
+]
+
+/// Whether a reading has all that a message says, but for fields that later versions of the daemon may have added.
+func covers(_ read: MessagePackValue, _ message: MessagePackValue) -> Bool {
+    switch (read, message) {
+    case (.map(let left), .map(let right)):
+        let found = Dictionary(uniqueKeysWithValues: left.map { ($0.name, $0.value) })
+        let names = Set(right.map(\.name))
+        return left.allSatisfy { names.contains($0.name) }
+            && right.allSatisfy { field in
+                found[field.name].map { covers($0, field.value) } ?? !optionalFields.contains(field.name)
+            }
+    case (.array(let left), .array(let right)):
+        return left.count == right.count && zip(left, right).allSatisfy(covers)
+    default: return same(read, message)
+    }
+}

@@ -37,17 +37,18 @@ import Testing
         let head = try ReplyHead(from: fields)
         let wanted = try #require(golden.about["message"])
         if let refusal = head.refusal {
-            #expect(same(refusal.meaning(id: head.id), wanted))
+            #expect(covers(refusal.meaning(id: head.id), wanted))
             return
         }
         let id = try #require(head.id)
         switch golden.name {
-        case let name where name.hasPrefix("hello"): #expect(same(try HelloReply(from: fields).meaning(id: id), wanted))
+        case let name where name.hasPrefix("hello"):
+            #expect(covers(try HelloReply(from: fields).meaning(id: id), wanted))
         case let name where name.hasPrefix("status"):
-            #expect(same(known(try StatusReply(from: fields).meaning(id: id), in: wanted), wanted))
-        case let name where name.hasPrefix("pong"): #expect(same(try PongReply(from: fields).meaning(id: id), wanted))
+            #expect(covers(try StatusReply(from: fields).meaning(id: id), wanted))
+        case let name where name.hasPrefix("pong"): #expect(covers(try PongReply(from: fields).meaning(id: id), wanted))
         case let name where name.hasPrefix("estimate"):
-            #expect(same(try EstimateReply(from: fields).meaning(id: id), wanted))
+            #expect(covers(try EstimateReply(from: fields).meaning(id: id), wanted))
         case let name where name.hasPrefix("topology"):
             let topology = try HandTopology(from: fields)
             let flat = try MessageField(path: "", value: wanted).map().required("faces").int32(1538, 3)
@@ -61,9 +62,9 @@ import Testing
         let wanted = try #require(golden.about["message"])
         #expect(try EventFrame(golden.bytes).topic == golden.text("topic"))
         if golden.text("topic") == "state" {
-            #expect(same(try StateEvent(frame: golden.bytes).meaning, wanted))
+            #expect(covers(try StateEvent(frame: golden.bytes).meaning, wanted))
         } else {
-            #expect(same(try HandsEvent(frame: golden.bytes).meaning, wanted))
+            #expect(covers(try HandsEvent(frame: golden.bytes).meaning, wanted))
         }
     }
 
@@ -99,11 +100,5 @@ import Testing
             // What cannot even be said in Swift; that it did not trap is the point.
             #expect(!error.description.isEmpty)
         }
-    }
-
-    /// A reply may have gained optional fields that this client does not know: they count as read where they are.
-    private func known(_ read: MessagePackValue, in wanted: MessagePackValue) -> MessagePackValue {
-        guard case .map(let fields) = read, case .map(let wantedFields) = wanted else { return read }
-        return .map(fields + wantedFields.filter { field in !fields.contains { $0.name == field.name } })
     }
 }
