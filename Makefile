@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: setup demo test test-slow check format
+.PHONY: setup demo test test-swift test-slow check format
 
 setup: $(INSTALLED)
 
@@ -20,6 +20,11 @@ demo: $(INSTALLED)
 
 test: check
 	$(BIN)/pytest -m 'not slow'
+	$(MAKE) --no-print-directory test-swift
+
+# Where there is no Swift toolchain or no ZeroMQ library, it says how to get them.
+test-swift: $(INSTALLED)
+	clients/swift/test.sh
 
 # Gigabytes and minutes: once before a release.
 test-slow: $(INSTALLED)
@@ -33,3 +38,4 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
+	if command -v swift >/dev/null; then cd clients/swift && swift format --in-place --recursive Package.swift Sources Examples Tests; fi

@@ -1,4 +1,4 @@
-"""Pinch to click: `python pinch_to_click.py SOURCE` prints `down` when thumb and index finger meet, `up` when they part.
+"""Pinch to click: `pinch_to_click.py SOURCE` prints `down` when thumb and index finger meet, `up` when they part.
 
 Distances are in palm widths, so that the hand's size and its distance from the camera do not matter; between the two
 thresholds nothing changes, so that a trembling finger does not click twice.

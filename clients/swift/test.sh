@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Format, build and test the Swift client, where this machine can; otherwise say what is missing and how to get it.
+# With SWIFT_TESTS=required a missing part is a failure.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+missing() {
+    printf 'The Swift client is not tested: %s is missing.\n  Get it: %s\n' "$1" "$2" >&2
+    [ "${SWIFT_TESTS:-}" != required ]
+    exit
+}
+
+command -v swift >/dev/null || missing "a Swift 6 toolchain" "https://www.swift.org/install; on a Mac xcode-select --install"
+command -v pkg-config >/dev/null || missing "pkg-config" "apt-get install pkg-config; on a Mac brew install pkgconf"
+pkg-config --exists libzmq || missing "ZeroMQ's library" "apt-get install libzmq3-dev; on a Mac brew install zeromq"
+
+swift format lint --strict --recursive Package.swift Sources Examples Tests
+# One after the other: the tests that count memory and threads want the process for themselves.
+swift test --no-parallel 2>&1 | grep --line-buffered -vE '^(◇|↳|✔ Test case|✔ Test "|\[[0-9]+/[0-9]+\])|prohibited flag'
