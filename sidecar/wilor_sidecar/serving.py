@@ -64,7 +64,7 @@ class ServedModel:
         self.device = Device(
             name="gpu" if mx.default_device() == mx.gpu else "cpu",
             blas=load_tuned_blas(),
-            gflops=round(_checked_gflops(), 1),
+            gflops=round(checked_gflops(), 1),
             mlx=version("mlx"),
         )
 
@@ -113,7 +113,7 @@ def _load_checked(source: str) -> Wilor:
     return load_model(source) if source == EMBEDDED else Wilor(*load_folder(Path(source), check_digest=True))
 
 
-def _checked_gflops() -> float:
+def checked_gflops() -> float:
     """The speed of a float32 product of 512 x 512 matrices, best of three: it tells a tuned BLAS from none.
 
     Raises:

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from wilor_sidecar.bench.dtypes import HEADER as DTYPES_HEADER
+from wilor_sidecar.bench.dtypes import full_size, measure_dtypes
 from wilor_sidecar.bench.full_size import full_size_folder
 from wilor_sidecar.bench.round_trip import measure_throughput, time_round_trips
 from wilor_sidecar.bench.samples import HEADER
@@ -13,6 +15,7 @@ from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.store import EMBEDDED
 
 _THROUGHPUT_S = 5.0
 _LOAD_S = 600
@@ -22,19 +25,28 @@ def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "bench", run, "Measure the network, its peers where installed, and the daemon.")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", default="embedded", help="see `serve --model` (default: embedded)")
+    which.add_argument("--model", help="see `serve --model` (default: embedded)")
     which.add_argument(
         "--full-size", action="store_true", help="WiLoR's size with random weights: 2.5 GB, made here the first time"
     )
     parser.add_argument("--runs", type=int, default=50, metavar="N", help="times of each thing (default: 50)")
     parser.add_argument("--batches", type=_batches, default=(1, 2, 4, 8), metavar="B,B", help="(default: 1,2,4,8)")
     parser.add_argument("--only", choices=("network", "daemon"), help="one part (default: both)")
+    parser.add_argument(
+        "--dtypes",
+        action="store_true",
+        help="instead: what float32, float16, int8 and int4 cost, as a table, for WiLoR's size or a --model folder; "
+        "needs 6 GB of disk and some minutes",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     try:
-        model = str(full_size_folder()) if arguments.full_size else arguments.model
+        if arguments.dtypes:
+            _bench_dtypes(arguments)
+            return Exit.OK
+        model = str(full_size_folder()) if arguments.full_size else arguments.model or EMBEDDED
         if arguments.only != "daemon":
             _bench_network(model, arguments.runs, arguments.batches)
         if arguments.only != "network":
@@ -52,6 +64,31 @@ def _batches(text: str) -> tuple[int, ...]:
     if not batches or not all(1 <= batch <= 8 for batch in batches):
         raise argparse.ArgumentTypeError(f"expected numbers from 1 to 8, got {text!r}")
     return batches
+
+
+def _bench_dtypes(arguments: argparse.Namespace) -> None:
+    models = {arguments.model: Path(arguments.model)} if arguments.model else dict([full_size()])
+    _say(f"on {_device_line()}")
+    _say(DTYPES_HEADER)
+    rows = []
+    for row in measure_dtypes(models, arguments.runs, _mention):
+        rows.append(row)
+        _say(row.line())
+    for row in rows:
+        if row.start_up:
+            _say(f"start of the daemon, {row.network}, {row.dtype}: {row.start_up.line()}")
+
+
+def _device_line() -> str:
+    from wilor_sidecar.serving import ServedModel  # noqa: PLC0415 - imports MLX
+
+    device = ServedModel(EMBEDDED).device
+    return f"{device.name} with {device.blas or 'its own BLAS'}, {device.gflops:.0f} GFLOP/s, mlx {device.mlx}"
+
+
+def _mention(line: str) -> None:
+    sys.stderr.write(f"{line} ...\n")
+    sys.stderr.flush()
 
 
 def _bench_network(model: str, runs: int, batches: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from wilor_sidecar.cli import (
     config,
     convert,
     demo,
+    doctor,
     estimate,
     keys,
     models,
@@ -28,7 +29,7 @@ from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.supervised import refused
 from wilor_sidecar.config import ConfigError
 
-_COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, convert, models, keys, agent)
+_COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, convert, models, keys, agent, doctor)
 
 
 class _Parser(argparse.ArgumentParser):

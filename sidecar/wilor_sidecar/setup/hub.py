@@ -254,20 +254,15 @@ def _told(repository: str, file: str) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         raise SetupError(f"{repository}: {_told_status(error.response.status_code, file)}") from error
     except OSError as error:
-        raise SetupError(
-            f"{repository}: {file} could not be fetched ({_first_line(error)}). What has arrived is kept: run the same "
-            "command again, and it goes on from there"
-        ) from error
+        raise SetupError(f"{repository}: {file} could not be fetched ({_first_line(error)}); {_AGAIN}") from error
     except Exception as error:
         # The hub's HTTP library has errors of its own, and none of them is a defect of ours.
         if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
             raise
-        raise SetupError(
-            f"{repository}: the hub cannot be reached ({_first_line(error)}). What has arrived is kept: run the same "
-            "command again, and it goes on from there"
-        ) from error
+        raise SetupError(f"{repository}: the hub cannot be reached ({_first_line(error)}); {_AGAIN}") from error
 
 
+_AGAIN = "look at the line and run the command again: what has arrived is kept"
 _STATUS = {
     401: "the hub wants to know who asks (401): set HF_TOKEN, or unset one that has expired",
     403: "this account may not have it (403): accept the repository's conditions, or use another HF_TOKEN",

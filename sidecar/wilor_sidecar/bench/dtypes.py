@@ -1,0 +1,162 @@
+"""What each way of holding the blocks costs: disk, memory, time and exactness, each in a fresh process.
+
+The exact answer is the float32 network's; the errors of float16, int8 and int4 are distances from it.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wilor_sidecar.bench.dtype_child import DtypeFigures, DtypeRequest
+from wilor_sidecar.bench.full_size import full_size_folder
+from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
+from wilor_sidecar.isolation import Child, IsolatedError, Limits
+from wilor_sidecar.mlx_settings import cache_directory
+from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
+from wilor_sidecar.weights.layout import DTYPES, BlocksDtype
+from wilor_sidecar.weights.model_config import WEIGHTS_FILE, read_config
+
+CROPS = 32
+
+_STARTED: BlocksDtype = "float16"
+"""Which dtype a daemon is started with: the one that is usual on a GPU."""
+_READY_S = 600
+
+HEADER = (
+    "| network | dtype | file MB | held MB | peak MB | process MB | load s | ms, batch 1 | ms, batch 8 | "
+    "worst vertex mm: mean, max |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+"""held: what MLX keeps once the model is loaded; peak: the most it held until then; process: the process's own peak."""
+
+
+@dataclass(frozen=True)
+class StartUp:
+    """A daemon's start, the files in the page cache.
+
+    Attributes:
+        loaded_s: from the process's start to weights in memory.
+        ready_s: until every batch size has run.
+        process_bytes: the most that the process had resident until then.
+    """
+
+    loaded_s: float
+    ready_s: float
+    process_bytes: int
+
+    def line(self) -> str:
+        """For people."""
+        process = f"{self.process_bytes / 1e6:.0f} MB at most"
+        return f"weights in memory after {self.loaded_s:.1f} s, ready after {self.ready_s:.1f} s; {process}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network in one dtype.
+
+    Attributes:
+        file_bytes: of the weights.
+        figures: what the child measured, or why it could not.
+        worst_mm: (32,) the worst vertex of each crop; None for the exact network itself.
+        start_up: of a daemon that serves it; None where nobody asked.
+    """
+
+    network: str
+    dtype: BlocksDtype
+    file_bytes: int
+    figures: DtypeFigures | str
+    worst_mm: NDArray[np.floating] | None = None
+    start_up: "StartUp | None" = None
+
+    def line(self) -> str:
+        """As a row of a Markdown table."""
+        begin = f"| {self.network} | {self.dtype} | {self.file_bytes / 1e6:.1f} |"
+        if isinstance(self.figures, str):
+            return f"{begin} not possible here: {self.figures} |"
+        f = self.figures
+        memory = f"{f.held_bytes / 1e6:.0f} | {f.peak_bytes / 1e6:.0f} | {f.process_bytes / 1e6:.0f}"
+        error = "exact" if self.worst_mm is None else f"{self.worst_mm.mean():.3f}, {self.worst_mm.max():.3f}"
+        return f"{begin} {memory} | {f.load_s:.2f} | {f.batch_1_ms:.1f} | {f.batch_8_ms:.1f} | {error} |"
+
+
+def measure_dtypes(models: dict[str, Path], runs: int, say: Callable[[str], None]) -> Iterator[Row]:
+    """Convert each model to each dtype, and measure it.
+
+    Args:
+        models: converted folders by the name to show; float32 or float16, whose weights are then taken for exact.
+        runs: times of each batch size.
+        say: shows what is going on, for people who wait.
+    """
+    for network, folder in models.items():
+        with tempfile.TemporaryDirectory(prefix="bench-dtypes-", dir=_cache()) as temporary:
+            yield from _measure_network(network, folder, Path(temporary), runs, say)
+
+
+def full_size() -> tuple[str, Path]:
+    """WiLoR's size with random weights, for `measure_dtypes`.
+
+    Raises:
+        WeightsError: it cannot be written.
+    """
+    return "full size, random weights", full_size_folder()
+
+
+def _measure_network(
+    network: str, model: Path, temporary: Path, runs: int, say: Callable[[str], None]
+) -> Iterator[Row]:
+    exact: NDArray[np.floating] | None = None
+    for dtype in DTYPES:
+        say(f"{network}: {dtype}")
+        folder = _converted(model, dtype, temporary / dtype)
+        size = (folder / WEIGHTS_FILE).stat().st_size
+        vertices = temporary / f"{dtype}.npy"
+        request = DtypeRequest(str(folder), CROPS, runs, str(vertices))
+        try:
+            figures = Child("wilor_sidecar.bench.dtype_child", Limits()).ask(request, DtypeFigures)
+        except IsolatedError as error:
+            yield Row(network, dtype, size, str(error))
+            continue
+        answered = np.load(vertices)
+        apart_mm = None if exact is None else np.linalg.norm(answered - exact, axis=-1).max(axis=-1) * 1e3
+        exact = answered if exact is None else exact
+        start_up = time_start_up(folder) if dtype == _STARTED else None
+        yield Row(network, dtype, size, figures, apart_mm, start_up)
+        if folder != model:
+            shutil.rmtree(folder)
+
+
+def time_start_up(folder: Path) -> StartUp:
+    """Start a daemon, wait until it is ready, and stop it.
+
+    Raises:
+        DaemonDiedError: it ended, or did not become ready.
+    """
+    started = time.perf_counter()
+    with DaemonProcess(str(folder)) as daemon:
+        daemon.wait_until("warming", "ready", "degraded", timeout_s=_READY_S)
+        loaded_s = time.perf_counter() - started
+        status = daemon.wait_until("ready", "degraded", timeout_s=_READY_S)
+        ready_s = time.perf_counter() - started
+        daemon.stop()
+    if not status.ready or status.memory is None:
+        raise DaemonDiedError(f"{folder}: the daemon is {status.state}: {status.reason}")
+    return StartUp(loaded_s, ready_s, status.memory.process_peak)
+
+
+def _converted(model: Path, dtype: BlocksDtype, out: Path) -> Path:
+    config = read_config(model)
+    if config.dtype == dtype:
+        return model
+    source = str(model / WEIGHTS_FILE)
+    return convert_isolated(ConversionRequest(source, str(out), heads=config.sizes.heads, dtype=dtype))
+
+
+def _cache() -> Path:
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache

@@ -1,0 +1,91 @@
+"""`wilor-sidecar doctor`: look at machine, installation and running daemon, and say what would mend what is wrong."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.config import ConfigError, Effective, resolve
+from wilor_sidecar.doctor.agent import check_agent
+from wilor_sidecar.doctor.black_box import MadeModel, Target, check_daemon
+from wilor_sidecar.doctor.findings import Finding
+from wilor_sidecar.doctor.hub import check_hub
+from wilor_sidecar.doctor.machine import check_machine
+from wilor_sidecar.doctor.places import check_licences, check_models, check_run_directory, check_settings
+from wilor_sidecar.doctor.report import report_text
+from wilor_sidecar.setup.errors import SetupError
+from wilor_sidecar.setup.probe import read_probe
+from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.model_config import read_config
+from wilor_sidecar.weights.store import ModelStore
+
+_REPORT = Path("wilor-sidecar-report.json")
+
+
+def add_parser(commands: SubParsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "doctor",
+        run,
+        "Check machine, installation and running daemon; say what mends what is wrong. Exit status 1 for a problem.",
+    )
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        type=Path,
+        const=_REPORT,
+        metavar="FILE",
+        help=f"write a file to attach to a bug report, without private data (default: {_REPORT})",
+    )
+    parser.add_argument("--offline", action="store_true", help="do not ask the hub")
+    add_daemon_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything."""
+    effective = resolve(arguments, os.environ)
+    findings = []
+    for finding in _findings(arguments, effective):
+        findings.append(finding)
+        sys.stdout.write(finding.line() + "\n")
+        sys.stdout.flush()
+    counts = {level: sum(finding.level == level for finding in findings) for level in ("ok", "warning", "problem")}
+    sys.stdout.write(f"{counts['ok']} ok, {counts['warning']} warnings, {counts['problem']} problems\n")
+    if arguments.report:
+        _write(arguments.report, report_text(findings, effective, Path.home()))
+    return Exit.FAILED if counts["problem"] else Exit.OK
+
+
+def _findings(arguments: argparse.Namespace, effective: Effective) -> Iterator[Finding]:
+    store = ModelStore(effective.config.models_dir)
+    yield from check_machine()
+    yield from check_settings(effective)
+    yield from check_run_directory(effective.config.run_dir)
+    yield from check_models(store)
+    yield from check_licences(store)
+    yield from check_hub(offline=arguments.offline)
+    yield from check_agent(Path.home())
+    yield from check_daemon(Target(requests_of(arguments), keys_of(arguments), _made_model(effective)))
+
+
+def _made_model(effective: Effective) -> MadeModel | None:
+    """The configured model's name and what it answered when it was made, where that is known."""
+    try:
+        folder = Path(effective.config.located_model())
+        probe = read_probe(folder)
+        return MadeModel(read_config(folder).name, probe) if probe else None
+    except (ConfigError, SetupError, WeightsError):  # told by the other checks
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be written ({error.strerror})") from error
+    sys.stdout.write(f"wrote {path}\n")
