@@ -8,10 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from wilor_sidecar.model.load import EMBEDDED_FOLDER
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.model_config import CONFIG_FILE, WEIGHTS_FILE
-from wilor_sidecar.weights.store import EMBEDDED
+from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from wilor_protocol.events import joints_topic
 from wilor_sidecar.accuracy import box_error
 from wilor_sidecar.cli.demo_film import film
 from wilor_sidecar.daemon_process import DaemonProcess
+from wilor_sidecar.weights.convert import convert
+from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
 PROGRAM = (sys.executable, "-m", "wilor_sidecar")
 
@@ -188,3 +190,24 @@ def test_client_needs_no_inference_code() -> None:
     names = "('mlx', 'wilor_sidecar', 'scipy')"
     code = f"import sys, wilor_client; print([name for name in sys.modules if name.startswith({names})])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_bench_measures_each_dtype(tmp_path: Path) -> None:
+    """A table of what each dtype costs: smaller files, larger errors, and a daemon's start."""
+    write_seeded_checkpoint(tmp_path / "small.safetensors", seed=1, width=64, depth=1)
+    folder = convert(tmp_path / "small.safetensors", tmp_path / "small")
+    result = command("bench", "--dtypes", "--model", str(folder), "--runs", "1")
+    assert result.returncode == 0, result.stderr
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in result.stdout.splitlines()
+        if line.startswith(f"| {folder}")
+    ]
+    assert [row[1] for row in rows] == ["float32", "float16", "int8", "int4"]
+    sizes = [float(row[2]) for row in rows]
+    assert sizes == sorted(sizes, reverse=True)
+    assert rows[0][-1] == "exact"
+    worst = [float(row[-1].split(", ")[1]) for row in rows[1:]]
+    assert worst == sorted(worst)
+    assert worst[-1] > 0
+    assert "ready after" in result.stdout.splitlines()[-1]

@@ -17,7 +17,7 @@ from wilor_client import make_crop
 from wilor_sidecar.accuracy import aligned_error_m
 from wilor_sidecar.cli.demo_film import Frame, film
 from wilor_sidecar.model import Wilor, load_model
-from wilor_sidecar.model.load import EMBEDDED_FOLDER
+from wilor_sidecar.weights.store import EMBEDDED_FOLDER
 
 RENDERS = Path(__file__).with_name("renders")
 COLUMNS = 8

@@ -8,12 +8,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from wilor_sidecar.bench.hand_crops import hand_crops
 from wilor_sidecar.isolation import answer
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.seeded import crops
 
-_CROPS_SEED = 1
 _BATCH = 8
 
 
@@ -65,7 +64,7 @@ def _measure(request: DtypeRequest) -> DtypeFigures:
     peak = mx.get_peak_memory()
     mx.clear_cache()
     held, process = mx.get_active_memory(), _process_peak()
-    pixels = crops(_CROPS_SEED, request.crops)
+    pixels = hand_crops(request.crops)
     batches = [pixels[i : i + _BATCH] for i in range(0, request.crops, _BATCH)]
     np.save(request.vertices, np.concatenate([model(batch)["pred_vertices"] for batch in batches]))
     one, eight = time_network(model, request.runs, (1, _BATCH))

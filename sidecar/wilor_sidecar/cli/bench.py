@@ -15,7 +15,7 @@ from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.store import EMBEDDED
+from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER
 
 _THROUGHPUT_S = 5.0
 _LOAD_S = 600
@@ -35,8 +35,8 @@ def add_parser(commands: SubParsers) -> None:
     parser.add_argument(
         "--dtypes",
         action="store_true",
-        help="instead: what float32, float16, int8 and int4 cost, as a table, for WiLoR's size or a --model folder; "
-        "needs 6 GB of disk and some minutes",
+        help="instead: what float32, float16, int8 and int4 cost, for the embedded network and for WiLoR's size, as a "
+        "table; with --model or --full-size for that one only. Needs 6 GB of disk and some minutes",
     )
 
 
@@ -67,7 +67,12 @@ def _batches(text: str) -> tuple[int, ...]:
 
 
 def _bench_dtypes(arguments: argparse.Namespace) -> None:
-    models = {arguments.model: Path(arguments.model)} if arguments.model else dict([full_size()])
+    models: dict[str, Path] = {}
+    if not arguments.full_size:
+        name = arguments.model or EMBEDDED
+        models[name] = EMBEDDED_FOLDER if name == EMBEDDED else Path(name)
+    if not arguments.model:
+        models |= dict([full_size()])
     _say(f"on {_device_line()}")
     _say(DTYPES_HEADER)
     rows = []

@@ -12,7 +12,8 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import Effective, add_flags, resolve
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.store import EMBEDDED, ModelStore, StoredModel
+from wilor_sidecar.weights.model_config import WEIGHTS_FILE, read_config
+from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER, ModelStore, StoredModel
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     effective = resolve(arguments, os.environ)
     store = ModelStore(effective.config.models_dir)
     served = effective.config.model
-    listed = [_Listed(EMBEDDED, served == EMBEDDED, source="in the package", licence="MIT")]
+    listed = [_embedded(is_default=served == EMBEDDED)]
     listed += [_listed(model, served) for model in store.models()]
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(listed)) + b"\n")
@@ -84,6 +85,20 @@ def run_remove(arguments: argparse.Namespace) -> int:
 
 def _store(arguments: argparse.Namespace) -> ModelStore:
     return ModelStore(resolve(arguments, os.environ).config.models_dir)
+
+
+def _embedded(*, is_default: bool) -> _Listed:
+    config = read_config(EMBEDDED_FOLDER)
+    return _Listed(
+        name=EMBEDDED,
+        is_default=is_default,
+        source="the package",
+        licence=config.licence,
+        dtype=config.dtype,
+        size_bytes=(EMBEDDED_FOLDER / WEIGHTS_FILE).stat().st_size,
+        sha256=config.weights_sha256,
+        folder=str(EMBEDDED_FOLDER),
+    )
 
 
 def _listed(model: StoredModel, served: str) -> _Listed:

@@ -4,10 +4,7 @@ from pathlib import Path
 
 from wilor_sidecar.model.wilor import Wilor
 from wilor_sidecar.weights.folder import load_folder
-from wilor_sidecar.weights.store import EMBEDDED
-
-EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
-"""The converted folder inside the package; its model card lies beside the weights."""
+from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER
 
 
 def load_model(folder: str | Path) -> Wilor:

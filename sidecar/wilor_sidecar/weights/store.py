@@ -22,6 +22,9 @@ from wilor_sidecar.weights.provenance import Provenance, read_provenance
 EMBEDDED = "embedded"
 """The model inside the package. It is always there."""
 
+EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
+"""Where it is; its model card lies beside the weights."""
+
 _CHOICE_FILE = ".default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
