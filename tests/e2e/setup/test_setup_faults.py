@@ -32,7 +32,11 @@ def test_a_dropped_line_is_taken_up_again(home: Home, hub: StandInHub, large: by
 
 def start_until(home: Home, line: str) -> subprocess.Popen[str]:
     """Start `setup`, and return as soon as it has said this."""
-    process = subprocess.Popen(home.arguments(), stderr=subprocess.PIPE, text=True, env=home.environment)
+    # Whoever runs the tests in the background has interrupts ignored, and so would this process.
+    usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(
+        home.arguments(), stderr=subprocess.PIPE, text=True, env=home.environment, preexec_fn=usual
+    )
     assert process.stderr
     for said in process.stderr:
         if line in said:
