@@ -35,7 +35,11 @@ def start_until(home: Home, line: str) -> subprocess.Popen[str]:
     # Whoever runs the tests in the background has interrupts ignored, and so would this process.
     usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     process = subprocess.Popen(
-        home.arguments(), stderr=subprocess.PIPE, text=True, env=home.environment, preexec_fn=usual
+        home.arguments(),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=home.environment,
+        preexec_fn=usual,  # noqa: PLW1509
     )
     assert process.stderr
     for said in process.stderr:
