@@ -24,8 +24,9 @@ from wilor_protocol.requests import (
 from wilor_sidecar.about import About, topology
 from wilor_sidecar.answers import request_in, timing_of, wanted_parts
 from wilor_sidecar.channels import Letter, RequestChannel
-from wilor_sidecar.engine import Broken, Echoed, Engine, Loaded, LoadFailed, Report, Unloaded, WarmedUp
+from wilor_sidecar.engine import Broken, Echoed, Engine, Loaded, LoadFailed, Report, Tested, Unloaded, WarmedUp
 from wilor_sidecar.estimator import BadImageError
+from wilor_sidecar.host_sleep import HostSleep
 from wilor_sidecar.idle import Idle
 from wilor_sidecar.jobs import Job, Route
 from wilor_sidecar.life import Life
@@ -64,6 +65,7 @@ class Desk:
         directory: RunDirectory,
         notifier: Notifier,
         idle: Idle,
+        sleep: HostSleep,
     ) -> None:
         self.life = Life(self._state_has_changed)
         self._requests = requests
@@ -71,6 +73,7 @@ class Desk:
         self._engine = engine
         self._notifier = notifier
         self._idle = idle
+        self._sleep = sleep
         self._scheduler = Scheduler(max_batch_crops=limits.MAX_HANDS)
         self._metrics = Metrics()
         self._about = About(self.life, publisher, self._metrics, directory)
@@ -175,6 +178,8 @@ class Desk:
             case Unloaded():
                 self._absence = "gone"
                 self._bring_back()
+            case Tested():
+                self._resume()
             case Broken(why):
                 self.fail(why)
 
@@ -209,6 +214,31 @@ class Desk:
         if self._running:
             self._metrics.count_batch(self._running_crops)
             self._engine.run(self._running)
+
+    def look_for_sleep(self) -> None:
+        """If the host has slept: refuse what is from before that, and have the network tested before all that follows.
+
+        By the monotonic clock, which stood still, such a frame is new.
+        """
+        slept_s = self._sleep.slept_s()
+        if not slept_s:
+            return
+        log.info("the host slept for %.0f s", slept_s)
+        why = f"the host slept for {slept_s:.0f} s after this frame came"
+        self.turn_away_waiting(ErrorCode.EXPIRED, why)
+        running, self._running = self._running, []
+        for job in running:
+            self._refuse(job.route, Refusal(ErrorCode.EXPIRED, why, request_id=job.request.id))
+        if self.life.state == "ready":
+            self._engine.test()
+        else:
+            self._resume()
+
+    def _resume(self) -> None:
+        """From here on every event says that the host has slept once more."""
+        self._publisher.resumed += 1
+        self._metrics.count("resumed")
+        self._announce()
 
     def look_after_idle(self, now_ns: int) -> None:
         """Keep the device awake while the network is in use, and let the network go when it has long not been."""

@@ -71,7 +71,12 @@ class Echoed:
     request: PingRequest
 
 
-Report = Loaded | WarmedUp | LoadFailed | BatchDone | Echoed | Unloaded | Broken
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The network has been tested, as asked, and works; else `Broken` is reported."""
+
+
+Report = Tested | Loaded | WarmedUp | LoadFailed | BatchDone | Echoed | Unloaded | Broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class _Echo:
     request: PingRequest
 
 
-_STAY_WARM, _UNLOAD, _STOP = object(), object(), object()
+_STAY_WARM, _TEST, _UNLOAD, _STOP = object(), object(), object(), object()
 
 
 class Engine:
@@ -129,6 +134,10 @@ class Engine:
     def stay_warm(self) -> None:
         """Keep the device awake with a very small piece of work."""
         self._work.put(_STAY_WARM)
+
+    def test(self) -> None:
+        """Test the network, before any batch that is given from here on; `Tested` reports it."""
+        self._work.put(_TEST)
 
     def unload(self) -> None:
         """Let the network go, behind the work at hand; `Unloaded` reports it."""
@@ -208,6 +217,11 @@ class Engine:
                     self._report(runner.run(jobs))
                 case _Echo(route, request):
                     self._report(Echoed(route, request))
+                case task if task is _TEST:
+                    self.pulse.begin("testing the network", self._hang_limit_s)
+                    runner.test_after_sleep()
+                    if not runner.broken:
+                        self._report(Tested())
                 case ending if ending in (_STOP, _UNLOAD):
                     return ending
                 case _:

@@ -96,6 +96,15 @@ class Runner:
             if not np.isfinite(values).all():
                 raise NotFiniteError(f"the network's {name} is not finite for a black crop")
 
+    def test_after_sleep(self) -> None:
+        """Run the network on a black crop, and once more if that fails: a device may need a moment after the sleep."""
+        try:
+            self.test()
+        except Exception:
+            log.exception("the network fails after the host has slept; it is tried once more")
+            self._network.recover()
+            self._test_after(RuntimeError("the host has slept"))
+
     def stay_warm(self) -> None:
         """Give the device something to do."""
         try:

@@ -24,6 +24,7 @@ from wilor_protocol.version import PROTOCOL_VERSION, __version__
 from wilor_sidecar.channels import EventChannel, RequestChannel
 from wilor_sidecar.desk import Desk
 from wilor_sidecar.engine import Engine
+from wilor_sidecar.host_sleep import HostSleep
 from wilor_sidecar.idle import STAY_WARM_EVERY_NS, Idle
 from wilor_sidecar.process_memory import MemoryGuard, footprint_bytes
 from wilor_sidecar.publisher import Publisher
@@ -122,6 +123,7 @@ class Service:
             directory=directory,
             notifier=self._notifier,
             idle=Idle(keep_warm_s=upkeep.keep_warm_s, unload_after_s=upkeep.unload_after_s, now_ns=now_ns),
+            sleep=HostSleep(),
         )
         self._memory = MemoryGuard(upkeep.memory_limit_bytes)
         self._hang = ""
@@ -266,6 +268,7 @@ class Service:
         self._pulse.begin("answering", _LOOP_LIMIT_S)
         if self._bell.fileno() in ready:
             self._bell.recv(4096)
+        self._desk.look_for_sleep()
         self._desk.take_reports()
         if self._events.socket in ready:
             self._desk.take_subscriptions()
