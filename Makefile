@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: setup demo test test-swift test-slow check format
+.PHONY: setup demo test test-swift test-slow test-wheel dist check format
 
 setup: $(INSTALLED)
 
@@ -29,6 +29,16 @@ test-swift: $(INSTALLED)
 # Gigabytes and minutes: once before a release.
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow
+
+# Wheel, source archive, and the Homebrew formula for it.
+dist: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python launchd/formula.py dist
+
+# The wheel in an environment of its own, outside this folder.
+test-wheel: dist
+	$(BIN)/pytest tests/e2e/test_wheel.py -m slow
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet .
