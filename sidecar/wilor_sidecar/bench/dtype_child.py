@@ -1,7 +1,5 @@
 """The child of `dtypes`: load one folder in a fresh process, and measure what that takes."""
 
-import resource
-import sys
 import time
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import msgspec
 import numpy as np
 
 from wilor_sidecar.bench.hand_crops import hand_crops
+from wilor_sidecar.bench.peak_memory import own_peak_bytes
 from wilor_sidecar.isolation import answer
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
@@ -63,7 +62,7 @@ def _measure(request: DtypeRequest) -> DtypeFigures:
     load_s = time.perf_counter() - started
     peak = mx.get_peak_memory()
     mx.clear_cache()
-    held, process = mx.get_active_memory(), _process_peak()
+    held, process = mx.get_active_memory(), own_peak_bytes()
     pixels = hand_crops(request.crops)
     batches = [pixels[i : i + _BATCH] for i in range(0, request.crops, _BATCH)]
     np.save(request.vertices, np.concatenate([model(batch)["pred_vertices"] for batch in batches]))
@@ -76,11 +75,6 @@ def _fill_page_cache(folder: Path) -> None:
         with path.open("rb") as file:
             while file.read(1 << 24):
                 pass
-
-
-def _process_peak() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on a Mac, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":
