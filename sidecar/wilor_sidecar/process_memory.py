@@ -1,8 +1,10 @@
-"""How much memory this process has now, as its system reckons it, and when that is too much."""
+"""How much memory this process has and has had, as its system reckons it, and when that is too much."""
 
 import ctypes
 import os
+import resource
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -14,6 +16,18 @@ def footprint_bytes() -> int:
     shows.
     """
     return _physical_footprint() if sys.platform == "darwin" else int(psutil.Process().memory_info().rss)
+
+
+def peak_bytes() -> int:
+    """The most that has been resident.
+
+    On Linux not getrusage's figure: that one a child inherits from the process that started it, across exec.
+    """
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes there
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024
 
 
 class MemoryGuard:

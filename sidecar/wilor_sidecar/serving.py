@@ -5,12 +5,9 @@ Importing this imports MLX. Only the engine's thread does so.
 
 import gc
 import logging
-import resource
-import sys
 import threading
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +17,8 @@ from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_sidecar.blas import load_tuned_blas
 from wilor_sidecar.memory_limits import limit_memory, release_memory
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model import Wilor, load_model
-from wilor_sidecar.weights.folder import load_folder
-from wilor_sidecar.weights.store import EMBEDDED
+from wilor_sidecar.model import load_model
+from wilor_sidecar.process_memory import peak_bytes
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ class ServedModel:
             WeightsError: the folder is not a sound model, or not the one that it was made as.
         """
         self._owner = threading.get_ident()
-        self.model = _load_checked(source)
+        self.model = load_model(source, check_digest=True)
         limit_memory()
         config = self.model.config
         self.faces: Int32Array = self.model.faces
@@ -92,12 +88,11 @@ class ServedModel:
 
     def memory(self) -> Memory:
         """What MLX and the process use now."""
-        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on a Mac, KiB on Linux
         return Memory(
             active=mx.get_active_memory(),
             cache=mx.get_cache_memory(),
             peak=mx.get_peak_memory(),
-            process_peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+            process_peak=peak_bytes(),
         )
 
     def close(self) -> None:
@@ -106,11 +101,6 @@ class ServedModel:
         gc.collect()
         release_memory()
         mx.clear_streams()
-
-
-def _load_checked(source: str) -> Wilor:
-    """The model; a folder's only when it is to the bit what was converted."""
-    return load_model(source) if source == EMBEDDED else Wilor(*load_folder(Path(source), check_digest=True))
 
 
 def checked_gflops() -> float:

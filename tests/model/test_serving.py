@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +14,13 @@ import pytest
 
 from wilor_sidecar.memory_limits import limit_memory, limits_for, release_memory
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model import activations
-from wilor_sidecar.process_memory import footprint_bytes
+from wilor_sidecar.model import activations, load
+from wilor_sidecar.process_memory import footprint_bytes, peak_bytes
 from wilor_sidecar.serving import ServedModel
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.seeded import crops, write_seeded_checkpoint
+from wilor_sidecar.weights.store import EMBEDDED_FOLDER
 
 MIB = 1 << 20
 T = TypeVar("T")
@@ -208,3 +211,26 @@ def test_altered_weights_are_not_served(
 def test_releasing_without_a_gpu_is_no_error() -> None:
     """There is nothing wired to let go."""
     release_memory()
+
+
+def test_the_embedded_model_too_is_held_to_its_digest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package whose weights were altered does not serve them."""
+    altered = tmp_path / "embedded"
+    shutil.copytree(EMBEDDED_FOLDER, altered)
+    with (altered / "model.safetensors").open("r+b") as file:
+        file.seek(-2, 2)
+        last = file.read(1)
+        file.seek(-2, 2)
+        file.write(bytes([last[0] ^ 1]))
+    monkeypatch.setattr(load, "EMBEDDED_FOLDER", altered)
+    with pytest.raises(WeightsError, match="SHA-256"):
+        on_a_thread_of_its_own(lambda: ServedModel("embedded"))
+
+
+def test_peak_memory_is_this_process_own() -> None:
+    """A small child of a process that once was large does not inherit its peak."""
+    large = np.ones(64 * MIB)  # 512 MiB
+    assert peak_bytes() >= large.nbytes
+    program = "from wilor_sidecar.process_memory import peak_bytes; print(peak_bytes())"
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(child.stdout) < 200 * MIB

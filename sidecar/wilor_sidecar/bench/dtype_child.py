@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 
 from wilor_sidecar.bench.hand_crops import hand_crops
-from wilor_sidecar.bench.peak_memory import own_peak_bytes
 from wilor_sidecar.isolation import answer
 from wilor_sidecar.mlx_settings import settle_mlx
+from wilor_sidecar.process_memory import peak_bytes
 from wilor_sidecar.weights.errors import WeightsError
 
 _BATCH = 8
@@ -62,7 +62,7 @@ def _measure(request: DtypeRequest) -> DtypeFigures:
     load_s = time.perf_counter() - started
     peak = mx.get_peak_memory()
     mx.clear_cache()
-    held, process = mx.get_active_memory(), own_peak_bytes()
+    held, process = mx.get_active_memory(), peak_bytes()
     pixels = hand_crops(request.crops)
     batches = [pixels[i : i + _BATCH] for i in range(0, request.crops, _BATCH)]
     np.save(request.vertices, np.concatenate([model(batch)["pred_vertices"] for batch in batches]))

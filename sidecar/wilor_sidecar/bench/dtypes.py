@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from wilor_sidecar.bench.dtype_child import DtypeFigures, DtypeRequest
 from wilor_sidecar.bench.full_size import full_size_folder
-from wilor_sidecar.bench.peak_memory import peak_bytes
 from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
 from wilor_sidecar.isolation import Child, IsolatedError, Limits
 from wilor_sidecar.mlx_settings import cache_directory
@@ -143,11 +142,10 @@ def time_start_up(folder: Path) -> StartUp:
         loaded_s = time.perf_counter() - started
         status = daemon.wait_until("ready", "degraded", timeout_s=_READY_S)
         ready_s = time.perf_counter() - started
-        process = peak_bytes(status.pid)
         daemon.stop()
     if not status.ready or status.memory is None:
         raise DaemonDiedError(f"{folder}: the daemon is {status.state}: {status.reason}")
-    return StartUp(loaded_s, ready_s, process or status.memory.process_peak)
+    return StartUp(loaded_s, ready_s, status.memory.process_peak)
 
 
 def _converted(model: Path, dtype: BlocksDtype, out: Path) -> Path:

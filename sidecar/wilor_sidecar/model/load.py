@@ -7,11 +7,12 @@ from wilor_sidecar.weights.folder import load_folder
 from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER
 
 
-def load_model(folder: str | Path) -> Wilor:
+def load_model(folder: str | Path, *, check_digest: bool = False) -> Wilor:
     """Load a converted model, check every tensor of it, and evaluate it.
 
     Args:
         folder: made by `wilor-sidecar convert`; or "embedded": what comes with the package.
+        check_digest: see `load_folder`.
 
     Returns:
         The model. Call it from the thread that loaded it.
@@ -19,4 +20,4 @@ def load_model(folder: str | Path) -> Wilor:
     Raises:
         WeightsError: a missing file, or a key, shape, dtype or number that does not belong; it says which.
     """
-    return Wilor(*load_folder(EMBEDDED_FOLDER if folder == EMBEDDED else Path(folder)))
+    return Wilor(*load_folder(EMBEDDED_FOLDER if folder == EMBEDDED else Path(folder), check_digest=check_digest))
