@@ -191,7 +191,7 @@ class Service:
         poller = self._poller()
         while not self._should_drain and self.ending is None:
             self._serve_once(poller, self._wait_ms())
-            if time.monotonic() >= self._next_chores_s:
+            if time.monotonic() >= self._next_chores_s or self._is_newly_ready:
                 self._do_chores()
             if self._hang:
                 self._desk.fail(self._hang)
@@ -277,6 +277,11 @@ class Service:
                 self._desk.take_letter(letter)
         self._desk.dispatch()
         self._desk.look_after_idle(time.monotonic_ns())
+
+    @property
+    def _is_newly_ready(self) -> bool:
+        """Whether what it needs must be measured now, before requests have moved it."""
+        return self._desk.life.state == "ready" and not self._memory.limit_bytes
 
     def _do_chores(self) -> None:
         """What must be looked at now and then, whether anything comes or not."""

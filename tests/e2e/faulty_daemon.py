@@ -26,6 +26,8 @@ GPU_TIMEOUT = (
     "(00000002:kIOGPUCommandBufferCallbackErrorTimeout)"
 )
 
+_LEAK_BYTES = 40_000_000
+
 
 class Fault(enum.IntEnum):
     """What a crop's first byte makes the network do."""
@@ -38,6 +40,7 @@ class Fault(enum.IntEnum):
     HANG = 5
     END_OF_THREAD = 6
     ABORT = 7
+    LEAK = 8
 
 
 def crop_with(fault: Fault) -> NDArray[np.uint8]:
@@ -81,6 +84,7 @@ class FaultyNetwork(FakeNetwork):
         self.device = type(self.device)(name=os.environ["FAULTY_DEVICE"], blas="", gflops=0.0, mlx="0")
         self._delay_s = float(os.environ["FAULTY_DELAY_MS"]) / 1000
         self._has_failed = False
+        self._leaked: list[bytes] = []
         load = os.environ["FAULTY_LOAD"]
         if load == "hang":
             _hang()
@@ -116,6 +120,8 @@ class FaultyNetwork(FakeNetwork):
                     raise SystemExit(0)
                 case Fault.ABORT:
                     os.abort()
+                case Fault.LEAK:
+                    self._leaked.append(b"x" * _LEAK_BYTES)
         return outputs
 
 

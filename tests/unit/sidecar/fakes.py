@@ -1,5 +1,6 @@
 """Requests, jobs and networks for the tests of this folder."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -76,14 +77,19 @@ def crop_of(seed: int) -> Crop:
 
 def outputs_of(crops: Crops) -> Outputs:
     """What a network might give: a fixed function of each crop's pixels alone, in a hand's usual ranges."""
-    rng = np.random.default_rng(99)
     seen = crops[:, 16::32, 16::32].reshape(len(crops), -1) / 255 - 0.5
     outputs = {}
     for name, shape in SHAPES.items():
-        weights = rng.normal(size=(seen.shape[1], int(np.prod(shape)))) * 0.05
-        outputs[name] = (seen @ weights).reshape(len(crops), *shape).astype(np.float32)
+        outputs[name] = (seen @ _weights(name)).reshape(len(crops), *shape).astype(np.float32)
     outputs["pred_cam"][:, 0] += 1
     return outputs
+
+
+@functools.cache
+def _weights(name: str) -> NDArray[np.float64]:
+    """From the 8 x 8 pixels that are looked at to an output."""
+    rng = np.random.default_rng(list(SHAPES).index(name))
+    return rng.normal(size=(8 * 8 * 3, int(np.prod(SHAPES[name])))) * 0.05
 
 
 def a_hand(side: Side = "right") -> Hand:

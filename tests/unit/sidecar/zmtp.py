@@ -15,8 +15,19 @@ class RawPeer:
     """A connection that has shaken hands."""
 
     def __init__(self, path: Path, kind: bytes) -> None:
-        """Connect to a socket's path and introduce itself as a socket of this kind, such as b"SUB"."""
+        """Connect to a socket's path and introduce itself as a socket of this kind, such as b"SUB".
+
+        Raises:
+            OSError: there is nobody, or the other side has hung up, or says nothing.
+        """
         self.socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._shake_hands(path, kind)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def _shake_hands(self, path: Path, kind: bytes) -> None:
         self.socket.settimeout(_WAIT_S)
         self.socket.connect(str(path))
         self.socket.sendall(_GREETING)
@@ -24,7 +35,9 @@ class RawPeer:
         self.socket.sendall(b"\x04" + bytes([len(ready)]) + ready)
         greeted = b""
         while len(greeted) <= len(_GREETING):
-            greeted += self.socket.recv(4096)
+            if not (piece := self.socket.recv(4096)):
+                raise ConnectionResetError("the other side has hung up")
+            greeted += piece
 
     def send(self, body: bytes, flags: int = 0) -> None:
         """Send one frame."""

@@ -1,0 +1,165 @@
+"""How the daemon looks after itself: what it costs when nobody asks, and what becomes of its memory."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from tests.e2e.processes import cpu_s, resident_bytes
+from tests.e2e.test_faults import States, client_of
+from tests.unit.sidecar.fakes import wait_for
+from tests.unit.sidecar.zmtp import MORE, RawPeer, frame
+from wilor_client import ErrorCode, HandClient, HandClientError, HandEvents, RefusedError
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.daemon_process import DaemonProcess
+
+WAIT_S = 30
+IDLE_SHARE = 0.005
+"""Of one core."""
+STRETCH_S = 5.0
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def share_of_a_core(daemon: DaemonProcess) -> float:
+    """How much of a core the daemon takes, over a stretch."""
+    started, before_s = time.monotonic(), cpu_s(daemon.process.pid)
+    time.sleep(STRETCH_S)
+    share = (cpu_s(daemon.process.pid) - before_s) / (time.monotonic() - started)
+    print(f"{share:.3%} of a core")
+    return share
+
+
+@linux_only
+def test_an_idle_daemon_takes_next_to_nothing() -> None:
+    """Under 0.5 % of a core, with the network loaded, a client connected and somebody listening."""
+    with DaemonProcess() as daemon, client_of(daemon) as client, HandEvents("cam", daemon.events_address):
+        daemon.wait_until("ready")
+        client.estimate(crop_with(Fault.NONE), "right")
+        assert share_of_a_core(daemon) < IDLE_SHARE
+        assert daemon.stop() == Exit.OK
+
+
+@linux_only
+def test_control_a_daemon_that_is_asked_a_little_shows() -> None:
+    """Control: a hundred statuses a second are more than that."""
+    has_ended = threading.Event()
+
+    def ask(daemon: DaemonProcess) -> None:
+        with client_of(daemon) as client:
+            while not has_ended.wait(0.01):
+                client.status()
+
+    with DaemonProcess() as daemon:
+        daemon.wait_until("ready")
+        asking = threading.Thread(target=ask, args=(daemon,))
+        asking.start()
+        try:
+            assert share_of_a_core(daemon) > IDLE_SHARE
+        finally:
+            has_ended.set()
+            asking.join()
+        assert daemon.stop() == Exit.OK
+
+
+def test_an_unused_network_is_let_go_and_comes_back(pixels: NDArray[np.uint8]) -> None:
+    """After `--unload-after` its memory is free; the next request brings it back, and `loading` says why each time."""
+    with DaemonProcess(arguments=["--unload-after", "2"]) as daemon, client_of(daemon) as client:
+        daemon.wait_until("ready")
+        before = client.estimate(pixels[0], "right").hands[0]
+        loaded_bytes = resident_bytes(daemon.process.pid)
+        with States(daemon) as states:
+            assert states.first.state == "ready"
+            gone = states.next()
+            assert (gone.state, "nobody used it" in gone.reason) == ("loading", True)
+            wait_for(lambda: loaded_bytes - resident_bytes(daemon.process.pid) > 30e6, "its memory is free", WAIT_S)
+            print(f"{loaded_bytes / 1e6:.0f} MB, then {resident_bytes(daemon.process.pid) / 1e6:.0f} MB")
+            assert not client.status().ready
+            with pytest.raises(RefusedError) as refused:
+                client.estimate(pixels[0], "right")
+            assert refused.value.code == ErrorCode.LOADING
+            assert "a request came" in refused.value.message
+            assert [states.next().state for _ in range(3)] == ["loading", "warming", "ready"]
+        after = client.estimate(pixels[0], "right").hands[0]
+        assert np.array_equal(before.vertices, after.vertices)  # type: ignore[arg-type]
+        assert client.status().counters["reloads"] == 1
+        assert daemon.stop() == Exit.OK
+
+
+Growth = Callable[[DaemonProcess], None]
+
+
+def leaks(daemon: DaemonProcess) -> None:
+    """The network keeps 40 MB of each batch."""
+    with client_of(daemon) as client, suppress(HandClientError):
+        for _ in range(20):
+            client.estimate(crop_with(Fault.LEAK), "right")
+
+
+def subscribes(daemon: DaemonProcess) -> None:
+    """A peer subscribes to 200,000 long topics: to ZeroMQ each of them is 40 nodes of a tree."""
+    with RawPeer(daemon.run_dir / "events", b"SUB") as peer, suppress(OSError):
+        peer.socket.settimeout(WAIT_S)
+        peer.socket.sendall(b"".join(frame(b"\1" + b"%06d" % number + b"-" * 34) for number in range(200_000)))
+        daemon.process.wait(WAIT_S)
+
+
+def never_ends(daemon: DaemonProcess) -> None:
+    """A peer sends a message of ever more frames: ZeroMQ limits each frame, and not their number."""
+    with RawPeer(daemon.run_dir / "requests", b"DEALER") as peer, suppress(OSError):
+        for _ in range(500):
+            peer.send(bytes(1_000_000), MORE)
+        daemon.process.wait(WAIT_S)
+
+
+@contextmanager
+def _growing(daemon: DaemonProcess, growth: Growth) -> Iterator[None]:
+    thread = threading.Thread(target=growth, args=(daemon,))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("growth", [leaks, subscribes, never_ends])
+def test_a_daemon_that_grows_beyond_its_limit_ends_with_75(growth: Growth) -> None:
+    """Whatever it grows by: everybody is told how much it was, and a supervisor starts another."""
+    with faulty_daemon("--memory-limit", "350") as daemon, ExitStack() as stack:
+        daemon.wait_until("ready")
+        states = stack.enter_context(States(daemon))
+        stack.enter_context(_growing(daemon, growth))
+        failed = states.next()
+        assert failed.state == "failed"
+        assert "MB of memory are in use, 350 MB may be" in failed.reason
+        assert daemon.process.wait(WAIT_S) == Exit.TEMPORARY
+
+
+def test_the_limit_follows_from_what_was_needed_at_first() -> None:
+    """Without a setting the limit is known when the daemon is ready, before anybody can have moved it."""
+    with faulty_daemon() as daemon, client_of(daemon) as client:
+        daemon.wait_until("ready")
+        with suppress(HandClientError):
+            for _ in range(60):
+                client.estimate(crop_with(Fault.LEAK), "right")
+        assert daemon.process.wait(WAIT_S) == Exit.TEMPORARY
+        assert "MB may be" in daemon.log()
+
+
+def test_control_within_its_limit_it_goes_on() -> None:
+    """Control: the same leak under a limit that it does not reach ends nothing."""
+    with (
+        faulty_daemon("--memory-limit", "3000") as daemon,
+        HandClient(daemon.requests_address, timeout_ms=20_000) as client,
+    ):
+        daemon.wait_until("ready")
+        leaks(daemon)
+        time.sleep(1.5)  # the daemon looks once a second
+        assert client.status().ready
+        assert daemon.stop() == Exit.OK
