@@ -1,4 +1,4 @@
-"""What all tests share: where the upstream reference numbers are, a short path, and a running daemon."""
+"""What all tests share: a home, where the upstream reference numbers are, a short path, and a running daemon."""
 
 import shutil
 import tempfile
@@ -7,10 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.homes import TestHome
 from wilor_client import HandClient
 from wilor_sidecar.daemon_process import DaemonProcess
 
+_HOME = pytest.StashKey[TestHome]()
 _REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything else, leave the home of who runs the tests."""
+    home = TestHome(cache=config.rootpath / ".pytest_cache" / "home")
+    home.move_in()
+    config.stash[_HOME] = home
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Nothing stays but the cache."""
+    config.stash[_HOME].remove()
+
+
+@pytest.fixture(autouse=True)
+def at_home(pytestconfig: pytest.Config) -> None:
+    """No test begins while the environment leads to another home, which an agent's test might tidy."""
+    assert pytestconfig.stash[_HOME].is_lived_in(), "a test before this one has left another home in the environment"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from wilor_protocol.address import events_address, requests_address, socket_path
 from wilor_protocol.private_directory import NotPrivateError, make_private
 
 _ASK_AGAIN_S = 0.1
+_LOCK = "daemon.lock"
 
 
 class RunDirectoryError(Exception):
@@ -57,7 +58,7 @@ class RunDirectory:
             raise RunDirectoryError(f"run directory {error}") from error
         for address in (requests_address(path), events_address(path)):
             _check_free(Path(address.removeprefix("ipc://")))
-        return cls(path, _locked(path / "daemon.lock", patience_s))
+        return cls(path, _locked(path / _LOCK, patience_s))
 
     @property
     def requests_address(self) -> str:
@@ -71,9 +72,35 @@ class RunDirectory:
 
     def release(self) -> None:
         """Remove the sockets and let the lock go. The lock's file stays: removing it could free a successor's."""
+        self._remove_sockets()
+        os.close(self._lock)
+
+    def discard(self, *others: str) -> bool:
+        """Remove what daemons keep in it, and the directory, while nobody else can take it.
+
+        A daemon that waits for the lock at this moment would wait for one that is no more: for a place that is given
+        up, not between two daemons.
+
+        Args:
+            others: names of files that this class does not know.
+
+        Returns:
+            Whether it is gone; False: there are files of somebody else's in it, which stay.
+        """
+        self._remove_sockets()
+        for name in (*others, _LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        try:
+            self.path.rmdir()
+        except OSError:
+            return False
+        finally:
+            os.close(self._lock)
+        return True
+
+    def _remove_sockets(self) -> None:
         for address in (self.requests_address, self.events_address):
             Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
-        os.close(self._lock)
 
 
 def _check_length(path: Path) -> None:

@@ -16,7 +16,8 @@ WINDOW_S = 600.0
 """Only lives that began within this time count; after it a new try is worth while."""
 GROWN_UP_S = 60.0
 """A life that was ready for so long is no failed start, however it ends."""
-_FILE = "starts.json"
+FILE = "starts.json"
+"""Of the record, in the run directory."""
 _MAX_BYTES = 1 << 16
 
 
@@ -43,7 +44,7 @@ class StartRecord:
             now_s: the wall clock's time; None: as it is.
         """
         now_s = time.time() if now_s is None else now_s
-        self._path = directory / _FILE
+        self._path = directory / FILE
         earlier = [start for start in _read(self._path) if 0 <= now_s - start.at_s < WINDOW_S]
         self.failed = len(earlier)
         self.last_why = next((start.why for start in reversed(earlier) if start.why), "it could not say why")

@@ -106,7 +106,7 @@ class Launchd:
 
     def leftovers(self) -> list[Path]:
         """The logs."""
-        return [self._files.folder]
+        return self._files.ours()
 
     def _session_of_file(self) -> Session:
         try:

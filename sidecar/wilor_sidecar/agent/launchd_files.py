@@ -39,6 +39,10 @@ class LaunchdFiles:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refusal.write_text(f"{why}\n", encoding="utf-8")
 
+    def ours(self) -> list[Path]:
+        """What is there of all this, with the older logs. Another daemon may have been told to log here, too."""
+        return [path for path in (self.output, self._refusal, *self.folder.glob(f"{self.log.name}*")) if path.exists()]
+
     def begin(self) -> None:
         """Take away an earlier start's note; cut launchd's file of our output, if it has grown over the months."""
         self._refusal.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class Supervisor(Protocol):
         """
 
     def leftovers(self) -> list[Path]:
-        """Files and folders of the supervisor's that are of no use once the daemon is forgotten."""
+        """Files that were made by the supervisor, or for it, and are of no use once the daemon is forgotten."""
 
 
 def supervisor_of_this_system(environment: Mapping[str, str], home: Path, user_id: int) -> Supervisor:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wilor_protocol.replies import State
+from wilor_sidecar.agent.leftovers import remove_leftovers
 from wilor_sidecar.agent.own_settings import AgentSettings, agent_settings
 from wilor_sidecar.agent.program import find_program
 from wilor_sidecar.agent.supervisor import Supervisor, supervisor_of_this_system
@@ -18,7 +18,7 @@ from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.status_text import status_lines
-from wilor_sidecar.mlx_settings import cache_directory
+from wilor_sidecar.mlx_settings import agent_cache_directory
 
 _TIMEOUT_S = 300.0
 _LOG_LINES = 20
@@ -96,12 +96,13 @@ def _run_install(arguments: argparse.Namespace) -> int:
 def _run_uninstall(_: argparse.Namespace) -> int:
     here = _here()
     here.supervisor.forget()
-    for path in (*here.supervisor.leftovers(), cache_directory(), here.settings.run_dir):
-        if path == here.settings.run_dir and ask(path) is not None:
-            _say(f"left {path}: another daemon serves there")
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-            _say(f"removed {path}")
+    left = remove_leftovers(
+        files=here.supervisor.leftovers(), cache=agent_cache_directory(), run_dir=here.settings.run_dir
+    )
+    for line in left:
+        _say(line)
+    if here.settings.log_file:
+        _say(f"left {here.settings.log_file}: your settings chose it (log_file), and others may log there")
     _say(f"the agent is gone; models are still in {here.settings.models_dir}, settings in {here.settings.file}")
     return Exit.OK
 

@@ -8,7 +8,13 @@ from typing import NoReturn
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.cli.supervised import add_supervisor_flag, has_started_under, log_file_under, patience_s
+from wilor_sidecar.cli.supervised import (
+    add_supervisor_flag,
+    cache_under,
+    has_started_under,
+    log_file_under,
+    patience_s,
+)
 from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.keys import KeyRing
@@ -48,7 +54,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         raise CommandError(str(error), Exit.TEMPORARY) from error
     except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
-    settle_mlx()
+    settle_mlx(cache_under(arguments.supervisor))
     raise_file_limit()
     service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
     if door:

@@ -50,7 +50,7 @@ class MacSession:
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "STAND_IN_LAUNCHD": str(self._state),
             "STAND_IN_SCALE": str(THROTTLE_SCALE),
-            # The system's: or each daemon would compile MLX's kernels for itself.
+            # The tests': or each daemon would compile MLX's kernels for itself.
             "XDG_CACHE_HOME": str(cache_directory().parent),
         }
         self.log_in_at_the_screen()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.sidecar.fakes import wait_for
 from wilor_sidecar.agent.definitions import UNIT
-from wilor_sidecar.mlx_settings import cache_directory
+from wilor_sidecar.mlx_settings import agent_cache_directory, cache_directory
 
 from .conftest import WAIT_S
 
@@ -39,7 +39,7 @@ class LinuxSession:
             **kept,
             "HOME": str(self.home),
             "XDG_RUNTIME_DIR": str(self.runtime),
-            # The system's: or each daemon would compile MLX's kernels for itself.
+            # The tests': or each daemon would compile MLX's kernels for itself.
             "XDG_CACHE_HOME": str(cache_directory().parent),
         }
 
@@ -119,10 +119,14 @@ def test_an_agent_from_install_to_uninstall(linux: LinuxSession) -> None:
     assert f"{linux.unit} is as it should be\n" in linux.agent("install").stdout
     assert linux.pid() == pid
 
-    linux.environment["XDG_CACHE_HOME"], shared = str(linux.home / "cache"), linux.environment["XDG_CACHE_HOME"]
+    assert list((agent_cache_directory() / "kernels").rglob("*.so")), "the agent's daemon has a cache of its own"
+    of_others = cache_directory() / "of-others"
+    of_others.touch()
     removed = linux.agent("uninstall")
-    linux.environment["XDG_CACHE_HOME"] = shared
     assert removed.returncode == 0, removed.stderr
+    assert f"removed {agent_cache_directory()}\n" in removed.stdout
+    assert not agent_cache_directory().exists()
+    assert of_others.exists()
     assert linux.show("LoadState") == "not-found"
     assert [path.name for path in linux.home.rglob("*") if not path.is_dir()] == ["config.toml"]
     assert not (linux.runtime / "wilor-sidecar").exists()
