@@ -181,6 +181,8 @@ class StatusReply(Reply, frozen=True, kw_only=True):
         reason: why it is in that state, for people.
         live: it answers; always true in a reply.
         ready: an estimate would be computed now.
+        model_ready: the network is in memory and every batch size has run: true while a daemon that is told to stop
+            finishes, too, and no longer when the network was let go or has failed.
         uptime_s: since the process started.
         counters: events counted since the start, by name.
         latency_ms: by stage: queue, model, total.
@@ -196,6 +198,7 @@ class StatusReply(Reply, frozen=True, kw_only=True):
     reason: str
     live: bool
     ready: bool
+    model_ready: bool = False
     uptime_s: float
     model: ModelInfo | None
     device: Device | None

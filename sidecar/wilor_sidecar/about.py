@@ -41,11 +41,13 @@ class About:
 
     Attributes:
         loaded: the model's particulars; None until there is one.
+        model_ready: it is in memory now, and warmed up.
         memory: as the engine last reported it.
     """
 
     def __init__(self, life: Life, publisher: Publisher, metrics: Metrics, directory: RunDirectory) -> None:
         self.loaded: Loaded | None = None
+        self.model_ready = False
         self.memory: Memory | None = None
         self._life = life
         self._publisher = publisher
@@ -93,6 +95,7 @@ class About:
             reason=self._life.reason,
             live=True,
             ready=self._life.state == "ready",
+            model_ready=self.model_ready,
             uptime_s=round((time.monotonic_ns() - self._started_at_ns) / 1e9, 3),
             model=self.model,
             device=self.loaded.device if self.loaded else None,

@@ -131,8 +131,9 @@ class Desk:
 
     def _require_ready(self, request_id: int, now_ns: int) -> None:
         self._idle.note_use(now_ns)
-        if self._absence:
+        if self._absence and not self._is_wanted_back:
             self._is_wanted_back = True
+            self._become("loading", "a request came while the network was unloaded: reading the weights again")
             self._bring_back()
         if self.life.state != "ready":
             raise self._not_ready(request_id)
@@ -163,6 +164,7 @@ class Desk:
                 self._become("warming", "running every batch size once")
             case WarmedUp(memory):
                 self._about.memory = memory
+                self._about.model_ready = True
                 self._idle.note_use(time.monotonic_ns())
                 self._become("ready", self._about.service())
             case LoadFailed(why):
@@ -192,6 +194,7 @@ class Desk:
         """Give up: tell everybody who waits for an answer, and everybody who listens. The process must end now."""
         if self.life.state in ("failed", "stopped"):
             return
+        self._about.model_ready = False
         if self.life.state != "draining":
             self.life.become("failed", why)
         refused = [(job.route, job.request.id) for job in self._running]
@@ -246,6 +249,7 @@ class Desk:
             return
         if self._idle.should_unload(now_ns):
             self._engine.unload()
+            self._about.model_ready = False
             self._absence, self._is_wanted_back = "leaving", False
             self.life.become("loading", "unloaded, because nobody used it; the next request brings the network back")
         elif self._is_on_gpu and self._idle.should_stay_warm(now_ns):
@@ -266,7 +270,6 @@ class Desk:
         if self._absence == "gone" and self._is_wanted_back and self.life.state == "loading":
             self._absence = ""
             self._metrics.count("reloads")
-            self.life.become("loading", "a request came while the network was unloaded: reading the weights again")
             self._engine.start()
 
     def turn_away_waiting(self, code: ErrorCode, why: str) -> None:

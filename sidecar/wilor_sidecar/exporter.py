@@ -144,6 +144,7 @@ def metrics_of(status: StatusReply) -> Iterator[Metric]:
     yield InfoMetricFamily(_PREFIX, "What serves.", value=_info(status))
     yield _gauge("ready", "Whether an estimate would be computed now.", status.ready)
     yield _labelled("state", "1 for the daemon's state.", "state", {s: s == status.state for s in get_args(State)})
+    yield _gauge("model_ready", "Whether the network is in memory, and warmed up.", status.model_ready)
     yield _gauge("uptime_seconds", "Since the process started.", status.uptime_s)
     yield from _counters(status.counters)
     yield _latencies(status.latency_ms)

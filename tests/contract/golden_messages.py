@@ -159,6 +159,7 @@ def _status_reply() -> Map:
         "reason": "serving wilor (1280 x 32, float16) on gpu",
         "live": True,
         "ready": True,
+        "model_ready": True,
         "uptime_s": 61.5,
         "model": _MODEL,
         "device": {"name": "gpu", "blas": "", "gflops": 2750.5, "mlx": "0.32.4"},
@@ -189,7 +190,8 @@ def _status_reply_loading() -> Map:
         "subscriptions": [],
     }
     queue = {"waiting_crops": 0, "waiting_limit": 8, "running_crops": 0}
-    why = {"state": "loading", "reason": "reading and checking the weights", "ready": False, "uptime_s": 0.25}
+    why = {"state": "loading", "reason": "reading and checking the weights", "uptime_s": 0.25}
+    why |= {"ready": False, "model_ready": False}
     return {**_status_reply(), **why, **nothing, "queue": queue}
 
 

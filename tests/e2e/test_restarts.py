@@ -230,6 +230,8 @@ def test_a_second_signal_ends_a_stop_that_takes_long(short_dir: Path) -> None:
         daemon.process.send_signal(signal.SIGTERM)
         with HandClient(daemon.requests_address, timeout_ms=20_000) as client:
             until(lambda: client.status().state == "draining", "the first signal's effect")
+            status = client.status()
+            assert (status.live, status.ready, status.model_ready) == (True, False, True)
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(WAIT_S) == -signal.SIGTERM
 

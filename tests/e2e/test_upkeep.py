@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from tests.unit.sidecar.zmtp import MORE, RawPeer, frame
 from wilor_client import ErrorCode, HandClient, HandClientError, HandEvents, RefusedError
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.daemon_process import DaemonProcess
+from wilor_sidecar.weights.convert import convert
+from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
 WAIT_S = 30
 IDLE_SHARE = 0.005
@@ -68,9 +71,17 @@ def test_control_a_daemon_that_is_asked_a_little_shows() -> None:
         assert daemon.stop() == Exit.OK
 
 
-def test_an_unused_network_is_let_go_and_comes_back(pixels: NDArray[np.uint8]) -> None:
+@pytest.fixture
+def large_folder(tmp_path: Path) -> Path:
+    """A network of 80 MB, which shows in a process's memory."""
+    checkpoint = tmp_path / "seeded.safetensors"
+    write_seeded_checkpoint(checkpoint, seed=5, width=512, depth=6)
+    return convert(checkpoint, tmp_path / "large", heads=8)
+
+
+def test_an_unused_network_is_let_go_and_comes_back(large_folder: Path, pixels: NDArray[np.uint8]) -> None:
     """After `--unload-after` its memory is free; the next request brings it back, and `loading` says why each time."""
-    with DaemonProcess(arguments=["--unload-after", "2"]) as daemon, client_of(daemon) as client:
+    with DaemonProcess(str(large_folder), arguments=["--unload-after", "2"]) as daemon, client_of(daemon) as client:
         daemon.wait_until("ready")
         before = client.estimate(pixels[0], "right").hands[0]
         loaded_bytes = resident_bytes(daemon.process.pid)
@@ -78,9 +89,10 @@ def test_an_unused_network_is_let_go_and_comes_back(pixels: NDArray[np.uint8]) -
             assert states.first.state == "ready"
             gone = states.next()
             assert (gone.state, "nobody used it" in gone.reason) == ("loading", True)
-            wait_for(lambda: loaded_bytes - resident_bytes(daemon.process.pid) > 30e6, "its memory is free", WAIT_S)
+            wait_for(lambda: loaded_bytes - resident_bytes(daemon.process.pid) > 50e6, "its memory is free", WAIT_S)
             print(f"{loaded_bytes / 1e6:.0f} MB, then {resident_bytes(daemon.process.pid) / 1e6:.0f} MB")
-            assert not client.status().ready
+            status = client.status()
+            assert (status.live, status.ready, status.model_ready) == (True, False, False)
             with pytest.raises(RefusedError) as refused:
                 client.estimate(pixels[0], "right")
             assert refused.value.code == ErrorCode.LOADING

@@ -8,7 +8,7 @@ with HandClient() as client:
 
 from wilor_client.client import HandClient, hand_crop
 from wilor_client.crop import Crop, make_crop
-from wilor_client.errors import BadReplyError, HandClientError, NoReplyError, RefusedError
+from wilor_client.errors import BadReplyError, ForkedError, HandClientError, NoReplyError, RefusedError
 from wilor_client.events import HandEvents
 from wilor_client.keys import ClientKeys
 from wilor_protocol.errors import ErrorCode
@@ -25,6 +25,7 @@ __all__ = [
     "Crop",
     "ErrorCode",
     "EstimateReply",
+    "ForkedError",
     "Hand",
     "HandClient",
     "HandClientError",

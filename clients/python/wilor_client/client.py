@@ -126,6 +126,7 @@ class HandClient(Connection):
             ValueError: an argument that the daemon would refuse; names it.
             RefusedError: the daemon would not: busy, loading, superseded, expired ... (see its `code`).
             NoReplyError: it did not answer in time. The client stays usable.
+            ForkedError: this process is a fork of the one that made it.
         """
         frame_hands = _hands_of(hands, side, box)
         request = EstimateRequest(
@@ -174,6 +175,7 @@ class HandClient(Connection):
             raise BadReplyError(str(error)) from error
 
     def _exchange(self, body: bytes, timeout_ms: int) -> bytes:
+        self._require_own_process()
         deadline = time.monotonic() + timeout_ms / 1000
         if not self._socket.poll(timeout_ms, zmq.POLLOUT):
             raise NoReplyError(f"no daemon at {self.address} within {timeout_ms} ms; is `wilor-sidecar serve` running?")

@@ -1,10 +1,12 @@
 """A socket to the daemon that is there from `with` to the end of its block, and finds a daemon that restarts."""
 
+import os
 from types import TracebackType
 from typing import Self
 
 import zmq
 
+from wilor_client.errors import ForkedError
 from wilor_client.keys import ClientKeys
 
 _RECONNECT_MS = 20
@@ -21,6 +23,7 @@ class Connection:
     def __init__(self, kind: int, address: str, keys: ClientKeys | None = None) -> None:
         """Make the socket; `connect` when its options are set."""
         self.address = address
+        self._process_id = os.getpid()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(kind)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -35,6 +38,18 @@ class Connection:
         """Begin to connect, without waiting for anybody."""
         self._socket.connect(self.address)
 
+    def _require_own_process(self) -> None:
+        """Two processes at one connection would take each other's replies, or wait for ever.
+
+        Raises:
+            ForkedError: this is not the process that made it.
+        """
+        if os.getpid() != self._process_id:
+            raise ForkedError(
+                f"this connection to {self.address} was made by process {self._process_id}, before it forked; "
+                f"make another one in process {os.getpid()}"
+            )
+
     def __enter__(self) -> Self:
         return self
 
@@ -44,6 +59,6 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Let the connection go; a second call does nothing."""
+        """Let the connection go; a second call does nothing, nor does one in a fork: it is the other process's."""
         self._socket.close()
         self._context.term()

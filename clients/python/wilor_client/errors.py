@@ -1,4 +1,4 @@
-"""What can go wrong for a client, in three kinds: no answer, a refusal, and nonsense."""
+"""What can go wrong for a client: no answer, a refusal, nonsense, and a connection of another process."""
 
 from wilor_protocol.errors import ErrorCode, WireError
 
@@ -29,3 +29,7 @@ class RefusedError(HandClientError):
 
 class BadReplyError(HandClientError):
     """What came back is not of this protocol."""
+
+
+class ForkedError(HandClientError, RuntimeError):
+    """The connection belongs to the process that made it, and this is a fork of that one: make another here."""

@@ -65,7 +65,9 @@ class HandEvents(Connection):
 
         Raises:
             BadReplyError: what came is not of this protocol.
+            ForkedError: this process is a fork of the one that made it.
         """
+        self._require_own_process()
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while True:
             left_ms = None if deadline is None else max(0, round((deadline - time.monotonic()) * 1000))

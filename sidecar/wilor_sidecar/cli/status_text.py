@@ -18,7 +18,9 @@ def status_lines(status: StatusReply) -> list[str]:
 
 
 def about(status: StatusReply) -> Iterator[tuple[str, str]]:
-    """What serves, on what, and what it uses now."""
+    """Whether it works, what serves, on what, and what it uses now."""
+    asked = (("live", status.live), ("ready", status.ready), ("model ready", status.model_ready))
+    yield "health", ", ".join(name if is_so else f"not {name}" for name, is_so in asked)
     if status.model:
         model = status.model
         trained = "" if model.trained else "; untrained: its poses mean nothing"

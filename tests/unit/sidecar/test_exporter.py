@@ -50,6 +50,7 @@ def test_every_number_of_the_status_is_told() -> None:
     }
     expected = {
         ("ready",): 1,
+        ("model_ready",): 1,
         ("state", "ready"): 1,
         ("state", "degraded"): 0,
         ("uptime_seconds",): 61.5,

@@ -30,6 +30,7 @@ def test_everything_is_told() -> None:
     for words in (
         "ready: serving wilor (1280 x 32, float16) on gpu\n",
         "server wilor-sidecar 0.1.0, pid 4242, up 1.0 min",
+        "health live, ready, model ready",
         "model wilor, 1280 x 32, float16",
         "device gpu, own BLAS, 2750 GFLOP/s, mlx 0.32.4",
         "memory 1,600 MB resident, 1,900 MB at most; MLX: 1,270 MB in use, 0 MB kept, 1,500 MB at most",
@@ -48,7 +49,8 @@ def test_before_it_is_loaded_there_is_less_to_tell() -> None:
     """Nothing is made up."""
     text = "\n".join(status_lines(msgspec.convert(golden_messages.replies()["status_reply_loading"], StatusReply)))
     assert text.startswith("loading: reading and checking the weights\n")
-    assert "model" not in text
+    assert "live, not ready, not model ready" in text
+    assert "licence" not in text
     assert "MLX" not in text
 
 

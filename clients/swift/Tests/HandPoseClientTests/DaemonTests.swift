@@ -32,7 +32,7 @@ struct DaemonTests {
     func answers() async throws {
         try await HandPoseClient.withConnection(daemon.configuration()) { client in
             let status = try await client.status()
-            #expect(status.ready && status.live && status.state == .ready && status.pid > 0)
+            #expect(status.ready && status.modelReady && status.live && status.state == .ready && status.pid > 0)
             #expect(status.device != nil && status.counters["requests_status", default: 0] > 0)
             let (shallow, deep) = (try await client.ping(), try await client.ping(deep: true))
             #expect(!shallow.deep && deep.deep)

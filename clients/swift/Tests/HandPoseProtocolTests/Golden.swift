@@ -111,7 +111,7 @@ func same(_ one: MessagePackValue, _ other: MessagePackValue) -> Bool {
 private let optionalFields: Set = [
     "side_score", "score", "track", "keypoints", "vertices", "camera", "keypoints_2d", "translation", "focal_px",
     "mano",
-    "resumed", "protocol",
+    "resumed", "protocol", "model_ready",
 ]
 
 /// Whether a reading has all that a message says, but for fields that later versions of the daemon may have added.

@@ -54,7 +54,8 @@ extension StatusReply {
             id,
             [
                 "server": server.value, "epoch": epoch.value, "pid": pid.value, "state": state.rawValue.value,
-                "reason": reason.value, "live": live.value, "ready": ready.value, "uptime_s": uptimeS.value,
+                "reason": reason.value, "live": live.value, "ready": ready.value, "model_ready": modelReady.value,
+                "uptime_s": uptimeS.value,
                 "model": model?.meaning ?? .null, "device": device?.meaning ?? .null,
                 "memory": memory?.meaning ?? .null,
                 "queue": map([

@@ -74,6 +74,8 @@ public struct StatusReply: Answer, Equatable {
     public let live: Bool
     /// An estimate would be computed now.
     public let ready: Bool
+    /// The network is in memory and every batch size has run; while the daemon drains, too.
+    public let modelReady: Bool
     /// Since the process started, s.
     public let uptimeS: Double
     /// The network; nil until it is loaded.
@@ -107,6 +109,7 @@ public struct StatusReply: Answer, Equatable {
         reason = try fields.required("reason").string()
         live = try fields.required("live").bool()
         ready = try fields.required("ready").bool()
+        modelReady = try fields.optional("model_ready")?.bool() ?? false
         uptimeS = try fields.required("uptime_s").double()
         model = try ModelInfo.optional(in: fields)
         device = try fields.required("device").orNil.map(Device.init(from:))
