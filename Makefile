@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: setup demo test test-swift test-slow test-wheel dist check format
+.PHONY: setup demo test test-swift test-slow test-wheel soak dist check format
 
 setup: $(INSTALLED)
 
@@ -28,7 +28,11 @@ test-swift: $(INSTALLED)
 
 # Gigabytes and minutes: once before a release.
 test-slow: $(INSTALLED)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m 'slow and not soak'
+
+# Half an hour: whether the daemon grows under mixed traffic. SOAK_MINUTES=3 for a shorter one.
+soak: $(INSTALLED)
+	$(BIN)/pytest -m soak -s tests/soak
 
 # Wheel, source archive, and the Homebrew formula for it.
 dist: $(INSTALLED)

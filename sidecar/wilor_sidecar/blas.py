@@ -8,7 +8,6 @@ On a Mac MLX has Accelerate and Metal, and nothing is done.
 import ctypes
 import logging
 import sys
-from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +15,8 @@ log = logging.getLogger(__name__)
 
 # In order of preference. mkl is what the `daemon` extra installs on x86-64; the others come from a distribution.
 _WHEEL_LIBRARIES = ("libmkl_rt.so.*",)
-_SYSTEM_LIBRARIES = ("openblas", "blis")
+# By the names that the dynamic linker knows; ctypes' `find_library` would start ldconfig and a compiler to look.
+_SYSTEM_LIBRARIES = ("libopenblas.so.0", "libblis.so.4", "libblis.so.3")
 
 
 @cache
@@ -46,5 +46,4 @@ def _candidates() -> list[str]:
     in_environment = [
         str(path) for pattern in _WHEEL_LIBRARIES for path in sorted((Path(sys.prefix) / "lib").glob(pattern))
     ]
-    in_system = [name for library in _SYSTEM_LIBRARIES if (name := find_library(library))]
-    return in_environment + in_system
+    return [*in_environment, *_SYSTEM_LIBRARIES]

@@ -41,6 +41,7 @@ class Fault(enum.IntEnum):
     END_OF_THREAD = 6
     ABORT = 7
     LEAK = 8
+    LEAK_LITTLE = 9
 
 
 def crop_with(fault: Fault) -> NDArray[np.uint8]:
@@ -122,6 +123,8 @@ class FaultyNetwork(FakeNetwork):
                     os.abort()
                 case Fault.LEAK:
                     self._leaked.append(b"x" * _LEAK_BYTES)
+                case Fault.LEAK_LITTLE:
+                    self._leaked.append(crop[:1].tobytes() + bytes(232))
         return outputs
 
 
