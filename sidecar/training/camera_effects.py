@@ -24,8 +24,12 @@ _CHROMA_STEPS = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 9
 
 
 @torch.no_grad()
-def occlude(scene: Tensor, stuff: Tensor, strength: float) -> Tensor:
-    """(B, 3, H, W) with things before the hand, cut out of other pictures' backgrounds (`stuff`, same shape)."""
+def occlude(scene: Tensor, stuff: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Put things before the hand, cut out of other pictures' backgrounds (`stuff`, as the scene).
+
+    Returns:
+        The scene, (B, 3, H, W), and (B, 1, H, W) how much of each pixel is covered, 0 to 1.
+    """
     dice = Dice(len(scene), scene.device)
     height, width = scene.shape[2:]
     x = torch.linspace(-1, 1, width, device=scene.device).view(1, 1, 1, -1)
@@ -40,7 +44,7 @@ def occlude(scene: Tensor, stuff: Tensor, strength: float) -> Tensor:
     outside = torch.where(kind < 0.4, bar, torch.where(kind < 0.7, 0.2 * ellipse, 0.4 * (1.3 - wavy)))
     share = torch.sigmoid(-outside * 120) * dice.chance(0.3 * strength, 1, 1, 1)
     other = stuff.roll(1, 0) * dice.uniform(0.4, 1.4, 1, 1, 1)
-    return scene + (other - scene) * share
+    return scene + (other - scene) * share, share
 
 
 @torch.no_grad()
@@ -66,8 +70,8 @@ def photograph(scene: Tensor, strength: float) -> Tensor:
 
 
 def _resolution(dice: Dice, strength: float) -> Tensor:
-    """(B,) the camera's pixels per pixel of the crop, 0.2 to 1: a webcam's hand is 40 px high."""
-    low = torch.exp(dice.uniform(math.log(0.2), 0.0))
+    """(B,) the camera's pixels per pixel of the crop: down to a hand of 25 px, a metre before a webcam of 160 x 120."""
+    low = torch.exp(dice.uniform(math.log(0.25), 0.0))
     return torch.where(dice.chance(0.15 + 0.4 * strength) > 0, 1 - (1 - low) * max(strength, 0.3), torch.ones_like(low))
 
 

@@ -44,7 +44,7 @@ def main() -> None:
             other,
             arguments.strength,
             backdrops=arguments.backdrops,
-        )
+        ).pictures
     points = shown.truth.keypoints_2d if arguments.points else None
     sheet(pixels, arguments.columns, points).save(arguments.out)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from training.mano_layer import ManoLayer
 from training.network import QUERIES, Backbone, Estimate, RefineNet, projected, rotations_of
-from training.patch_hints import PatchHints
+from training.patch_hints import Hints, PatchHints
 
 _MEAN_RGB = (0.485, 0.456, 0.406)
 _STD_RGB = (0.229, 0.224, 0.225)
@@ -39,11 +39,11 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says: a first hand, a refined one, and the patches' hints, (B, 192, 4, 21)."""
+    """What the network says: a first hand, a refined one, and the patches' hints."""
 
     first: Geometry
     refined: Geometry
-    hints: Tensor
+    hints: Hints
 
 
 class HandNetwork(nn.Module):
@@ -73,7 +73,7 @@ class HandNetwork(nn.Module):
     def answer(self, finished: Tensor, earlier: Tensor) -> Answer:
         """What the tokens say."""
         finished, earlier = finished.float(), earlier.float()
-        hints = self.hints(earlier[:, QUERIES:])
+        hints = self.hints(earlier[:, QUERIES:], finished[:, QUERIES:])
         first = self._geometry(self.backbone.first_estimate(finished[:, :QUERIES]))
         refined = self.refine_net(finished[:, QUERIES:], first.estimate, first.vertices.detach())
         return Answer(first, self._geometry(refined), hints)

@@ -15,7 +15,8 @@ _FOCAL = 5000.0
 _CROP_PX = 256
 QUERIES = 18
 """Tokens before the patches: 16 rotations, one for the shape, one for the camera."""
-_CORNER = (0, 1, 12, 13)
+CORNER = (0, 1, 12, 13)
+"""The patches that RefineNet reads."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """A 16 x 16 convolution of stride 16 with two pixels of padding."""
+    """A 16 x 16 convolution of stride 16 with two pixels of padding, as one product: faster, forwards and backwards."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -82,7 +83,10 @@ class PatchEmbed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, 256, 192) to (B, 192, width)."""
-        return self.proj(x).flatten(2).transpose(1, 2)
+        # Of the padding on the right and below no patch sees anything, and the last two pixels belong to no patch.
+        shifted = nnf.pad(x, (2, -2, 2, -2))
+        cut = shifted.unflatten(3, (12, 16)).unflatten(2, (16, 16)).permute(0, 2, 4, 1, 3, 5)
+        return nnf.linear(cut.reshape(len(x), 192, -1), self.proj.weight.flatten(1), self.proj.bias)
 
 
 class Backbone(nn.Module):
@@ -180,7 +184,7 @@ class RefineNet(nn.Module):
             first: to be moved.
             vertices: (B, V, 3) of it; not differentiated through.
         """
-        corner = patches[:, _CORNER].transpose(1, 2).reshape(len(patches), -1, 2, 2)
+        corner = patches[:, CORNER].transpose(1, 2).reshape(len(patches), -1, 2, 2)
         samples = []
         for size, feature in zip(_MAP_SIZES, self.deconv(corner), strict=True):
             xy = _map_coordinates(vertices, first.camera.detach(), size)

@@ -18,7 +18,7 @@ def loss_of(answer: Answer, truth: Truth, mano: ManoLayer, hints: PatchHints) ->
     with torch.no_grad():
         vertices, keypoints = mano(truth.rotations, truth.betas)
     first, refined = (_loss(geometry, truth, vertices, keypoints) for geometry in (answer.first, answer.refined))
-    return 0.7 * first + refined + hints.loss(answer.hints, truth.keypoints_2d, keypoints)
+    return 0.5 * first + refined + hints.loss(answer.hints, truth.keypoints_2d, keypoints)
 
 
 def _loss(geometry: Geometry, truth: Truth, vertices: Tensor, keypoints: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def _loss(geometry: Geometry, truth: Truth, vertices: Tensor, keypoints: Tensor)
     in_hand = _in_hand(geometry.keypoints, geometry.rotations) - _in_hand(keypoints, truth.rotations)
     turned = geometry.rotations - truth.rotations
     return (
-        1.5 * in_picture.abs().clamp(max=_FARTHEST).mean()
+        2.5 * in_picture.abs().clamp(max=_FARTHEST).mean()
         + _DECIMETRES * (0.5 * in_space.abs().mean() + 0.3 * mesh.abs().mean() + 0.6 * in_hand.abs().mean())
         + 0.5 * turned.abs().mean()
         + 0.02 * (geometry.estimate.betas - truth.betas).abs().mean()

@@ -36,6 +36,19 @@ class Rendered:
     shade: Tensor
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a camera made of it.
+
+    Attributes:
+        pictures: (B, 3, 256, 192) float32, RGB, 0 to 255.
+        hand: (B, 1, 256, 192) 0 to 1, how much of the pixel is the target hand and not something before it.
+    """
+
+    pictures: Tensor
+    hand: Tensor
+
+
 @functools.cache
 def _kernel() -> Any:
     import cupy  # noqa: PLC0415 - only where there is a GPU
@@ -115,7 +128,7 @@ def pictures(
     strength: float,
     *,
     backdrops: int = 3072,
-) -> Tensor:
+) -> Taken:
     """Draw crops as a camera would have taken them.
 
     Args:
@@ -125,9 +138,6 @@ def pictures(
         other: (B, N, 12) second hands, or None.
         strength: 0 to 1, how much of what makes a picture hard there is: noise, blur, occluders, low resolution.
         backdrops: how many backgrounds to draw, once; later calls recombine them.
-
-    Returns:
-        (B, 3, 256, 192) float32, RGB, 0 to 255.
     """
     count, device = len(capsules), capsules.device
     look = looks.put_on_plane(looks.sample(count, device), capsules, 0.35)
@@ -135,5 +145,5 @@ def pictures(
     drawn = render(capsules, groups, window, look=look, other=other, props=props)
     behind = backdrop.sample(_bank(device, backdrops), count) * drawn.shade
     scene = behind + (drawn.rgb - behind) * drawn.cover
-    scene = camera_effects.occlude(scene, behind, strength)
-    return camera_effects.photograph(scene, strength)
+    scene, covered = camera_effects.occlude(scene, behind, strength)
+    return Taken(camera_effects.photograph(scene, strength), drawn.mask * (1 - covered))

@@ -27,7 +27,7 @@ from training.state import SERVED, save_served
 from training.trainer import Trainer
 
 _BATCH = 256
-_EACH_SHOWN = 4
+_EACH_SHOWN = 8
 _POOL = 32 * AT_ONCE
 _HARD_AFTER = 0.3
 _STEPS_A_TALK = 16

@@ -41,8 +41,8 @@ class Trainer:
         self._steps = 0
         self._judge = _judge
         if crew.device.type == "cuda":
-            for block in network.backbone.blocks:
-                block.compile(dynamic=False)
+            for layer in (network.backbone.patch_embed, *network.backbone.blocks):
+                layer.compile(dynamic=False)
             self._judge = torch.compile(_judge, dynamic=False)
         self._learn, self._move = (Replay(work, crew.device) for work in (self._find_gradient, self._follow_gradient))
 

@@ -9,7 +9,7 @@ from torch import Tensor  # noqa: E402
 from training.mano_arrays import mano_arrays  # noqa: E402
 from training.mano_layer import ManoLayer  # noqa: E402
 from training.muon import orthogonal  # noqa: E402
-from training.patch_hints import PatchHints  # noqa: E402
+from training.patch_hints import Hints, PatchHints  # noqa: E402
 from training.picture_pool import Batch, PicturePool  # noqa: E402
 from training.poses import PoseSampler, Truth  # noqa: E402
 
@@ -75,21 +75,38 @@ def test_new_pictures_take_the_place_of_the_oldest(truth: Truth) -> None:
 
 
 def test_hints_ask_for_the_joint_in_its_patch() -> None:
-    """The right answers cost least: evidence at the patch, the way to the joint from it, its depth."""
+    """The right answers cost least: evidence at the patch, the way to the joint from it, its depth; the whole hand."""
     hints = PatchHints(8)
     points_2d = torch.tensor([0.01, -0.02]).expand(1, 21, 2) + torch.linspace(0, 0.2, 21)[None, :, None]
     points = torch.zeros(1, 21, 3)
     points[0, :, 2] = torch.linspace(0, 0.1, 21)
     away = (points_2d[:, None] - hints.centres[:, None]) * 16
-    right = torch.zeros(1, 192, 4, 21)
-    right[:, :, 0] = -away.square().sum(dim=-1) / (2 * 0.7**2)
-    right[:, :, 1:3] = away.permute(0, 1, 3, 2)
-    right[:, :, 3] = 10 * points[..., 2]
-    best = hints.loss(right, points_2d, points)
+    joints = torch.zeros(1, 192, 4, 21)
+    joints[:, :, 0] = -away.square().sum(dim=-1) / (2 * 0.7**2)
+    joints[:, :, 1:3] = away.permute(0, 1, 3, 2)
+    joints[:, :, 3] = 10 * points[..., 2]
+    hand = torch.cat([points_2d, 10 * points], dim=-1)
+    best = hints.loss(Hints(joints, hand), points_2d, points)
     for change in range(4):
-        wrong = right.clone()
+        wrong = joints.clone()
         wrong[:, :, change] += torch.randn(1, 192, 21)
-        assert hints.loss(wrong, points_2d, points) > best + 0.01
+        assert hints.loss(Hints(wrong, hand), points_2d, points) > best + 0.01
+    for change in range(5):
+        wrong = hand.clone()
+        wrong[:, :, change] += 0.5 * torch.randn(1, 21)
+        assert hints.loss(Hints(joints, wrong), points_2d, points) > best + 0.01
+
+
+def test_only_the_corner_is_asked_for_the_hand() -> None:
+    """What RefineNet reads is what the whole hand is asked of, and nothing else."""
+    torch.manual_seed(0)
+    hints, finished = PatchHints(8), torch.randn(1, 192, 8)
+    elsewhere, there = finished.clone(), finished.clone()
+    elsewhere[:, 14:] += 1
+    there[:, 13] += 1
+    said = [hints(finished, tokens).hand for tokens in (finished, elsewhere, there)]
+    assert torch.equal(said[0], said[1])
+    assert not torch.equal(said[0], said[2])
 
 
 def test_orthogonal_steps() -> None:

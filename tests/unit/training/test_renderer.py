@@ -193,7 +193,8 @@ def test_pictures_are_finite_pixels_of_a_crop() -> None:
     hand, _ = posed(OPEN, PALM_TO_CAMERA)
     capsules = torch.from_numpy(hand).repeat(4, 1, 1)
     groups = torch.from_numpy(hand_of_shape(np.zeros(10)).flesh.groups).int()
-    pixels = renderer.pictures(capsules, groups, torch.tensor([[0.0, 0, 0.5]] * 4), None, 1.0, backdrops=8)
+    taken = renderer.pictures(capsules, groups, torch.tensor([[0.0, 0, 0.5]] * 4), None, 1.0, backdrops=8)
+    pixels = taken.pictures
     assert pixels.shape == (4, 3, 256, 192)
     assert pixels.isfinite().all()
     assert pixels.min() >= 0

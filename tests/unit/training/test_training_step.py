@@ -7,14 +7,19 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; it is needed only to train")
 
+from torch import Tensor  # noqa: E402
+
 from training.crew import Crew  # noqa: E402
 from training.kinematics import HandModel  # noqa: E402
 from training.mano_arrays import mano_arrays  # noqa: E402
 from training.mano_layer import ManoLayer  # noqa: E402
 from training.model import HandNetwork  # noqa: E402
+from training.network import PatchEmbed  # noqa: E402
 from training.objective import errors_of  # noqa: E402
+from training.painter import covered, make_batch  # noqa: E402
 from training.picture_pool import Batch  # noqa: E402
 from training.poses import PoseSampler, facing  # noqa: E402
+from training.renderer import Taken  # noqa: E402
 from training.state import load_served, save_served  # noqa: E402
 from training.trainer import Trainer, rate_at  # noqa: E402
 from wilor_sidecar.model import load_model  # noqa: E402
@@ -66,6 +71,33 @@ def test_rest_pose_stands_as_the_hand_says() -> None:
     still = torch.eye(3).expand(1, 16, 3, 3)
     points = HandModel(CPU).keypoints(still, still[:, 0], torch.zeros(1, 10))[0].numpy()
     assert np.linalg.norm(points[12] - points[0]) == pytest.approx(0.2, abs=0.02)
+
+
+def test_covered_key_points_are_counted() -> None:
+    """A key point is covered where the hand is not seen, and where there is no picture."""
+    hand = torch.zeros(2, 1, 256, 192)
+    hand[:, :, 100:140, 80:120] = 1
+    in_sight = torch.tensor([[96.0, 128], [81, 101], [118, 138]])
+    out_of_sight = torch.tensor([[78.0, 128], [96, 142], [200, 128]])
+    points = (torch.stack([in_sight, out_of_sight]) + 0.5 - torch.tensor([96, 128])) / 256
+    assert covered(hand, points).tolist() == [0, 1]
+
+
+def test_pictures_that_nobody_could_tell_are_left_out(sampler: PoseSampler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more hands than wanted those are taken whose key points can be seen."""
+
+    def taken(capsules: Tensor, *_: object) -> Taken:
+        shades = torch.arange(len(capsules)).float()[:, None, None, None].expand(-1, 3, 256, 192)
+        return Taken(shades, (shades[:, :1] % 10 > 0).float())
+
+    monkeypatch.setattr("training.renderer.pictures", taken)
+    torch.manual_seed(0)
+    batch = make_batch(sampler, 40, 1.0)
+    shades = batch.pictures[:, 0, 0, 0].tolist()
+    assert len(shades) == 40
+    assert all(shade % 10 for shade in shades)
+    torch.manual_seed(0)
+    assert torch.equal(batch.truth.betas, sampler.draw(46).truth.betas[[int(shade) for shade in shades]])
 
 
 def test_thumbs_meet_fingers(sampler: PoseSampler) -> None:
@@ -142,6 +174,13 @@ def test_a_later_run_has_its_own_hand(tmp_path: Path) -> None:
     load_served(after, tmp_path / "before.safetensors")
     assert torch.equal(after.mano.lbs_weights, torch.as_tensor(mano_arrays()["lbs_weights"]))
     assert torch.equal(after.backbone.pos_embed, before.backbone.pos_embed)
+
+
+def test_patches_are_cut_as_the_convolution_does() -> None:
+    """One product gives what the convolution with its padding gives."""
+    torch.manual_seed(0)
+    embed, picture = PatchEmbed(16), torch.randn(2, 3, 256, 192)
+    assert torch.allclose(embed(picture), embed.proj(picture).flatten(2).transpose(1, 2), atol=1e-5)
 
 
 def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
