@@ -13,6 +13,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+SLOW_GFLOPS = 20.0
+"""The reference BLAS reaches about 4, a tuned one 60 and more."""
+
 # In order of preference. mkl is what the `daemon` extra installs on x86-64; the others come from a distribution.
 _WHEEL_LIBRARIES = ("libmkl_rt.so.*",)
 # By the names that the dynamic linker knows; ctypes' `find_library` would start ldconfig and a compiler to look.

@@ -42,17 +42,25 @@ class StartUp:
     Attributes:
         loaded_s: from the process's start to weights in memory.
         ready_s: until every batch size has run.
-        process_bytes: the most that the process had resident until then.
+        weights_bytes: what MLX holds of a loaded network.
+        peak_bytes: the most that MLX held until the daemon was ready.
+        process_bytes: the most that the process had resident until then: with Python, the BLAS and what MLX keeps for
+            reuse.
     """
 
     loaded_s: float
     ready_s: float
+    weights_bytes: int
+    peak_bytes: int
     process_bytes: int
 
     def line(self) -> str:
         """For people."""
-        process = f"{self.process_bytes / 1e6:.0f} MB at most"
-        return f"weights in memory after {self.loaded_s:.1f} s, ready after {self.ready_s:.1f} s; {process}"
+        share = self.peak_bytes / self.weights_bytes
+        return (
+            f"weights in memory after {self.loaded_s:.1f} s, ready after {self.ready_s:.1f} s; MLX held at most "
+            f"{self.peak_bytes / 1e6:.0f} MB, {share:.2f} times the weights; the process {self.process_bytes / 1e6:.0f} MB"
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,8 @@ def time_start_up(folder: Path) -> StartUp:
         daemon.stop()
     if not status.ready or status.memory is None:
         raise DaemonDiedError(f"{folder}: the daemon is {status.state}: {status.reason}")
-    return StartUp(loaded_s, ready_s, status.memory.process_peak)
+    memory = status.memory
+    return StartUp(loaded_s, ready_s, memory.active, memory.peak, memory.process_peak)
 
 
 def _converted(model: Path, dtype: BlocksDtype, out: Path) -> Path:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import psutil
 
+from wilor_sidecar.blas import SLOW_GFLOPS
 from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
 from wilor_sidecar.doctor.mlx_child import MlxFigures, MlxRequest
 from wilor_sidecar.isolation import Child, IsolatedError, Limits
 
 _WALL_S = 300
-_SLOW_GFLOPS = 20.0
 _LITTLE_BYTES = 2 << 30
 _INSTALL = "pip install --upgrade 'wilor-sidecar[daemon]'"
 
@@ -48,7 +48,7 @@ def _device(figures: MlxFigures) -> Finding:
 
 def _blas(figures: MlxFigures) -> Finding:
     text = f"{figures.blas or 'its own'}; float32 products at {figures.gflops:.0f} GFLOP/s"
-    if figures.gflops < _SLOW_GFLOPS:
+    if figures.gflops < SLOW_GFLOPS:
         mend = _INSTALL if platform.machine() == "x86_64" else "apt-get install libopenblas0-pthread"
         return warning("blas", f"{text}: slow", mend)
     return ok("blas", text)

@@ -132,6 +132,10 @@ class Home:
         assert result.returncode == 0, result.stderr
         return result.stdout
 
+    def doctor(self) -> "subprocess.CompletedProcess[str]":
+        """What `doctor` says of this home, with no daemon."""
+        return self.command([*PROGRAM, "doctor", "--run-dir", str(self.path / "no-daemon")])
+
     def listed(self) -> list[str]:
         """The names of the models that there are, the embedded one left out."""
         return [str(model["name"]) for model in self._listing()][1:]

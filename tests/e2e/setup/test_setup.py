@@ -54,6 +54,11 @@ def test_the_whole_way(home: Home, hub: StandInHub) -> None:
         assert (model.name, model.trained) == ("wilor-float32", True)
         assert daemon.stop() == 0
 
+    examined = home.doctor()
+    assert examined.returncode == 0, examined.stdout
+    assert "wilor-float32" in examined.stdout
+    assert "0 problems" in examined.stdout
+
     asked_before = len(hub.seen)
     weights = home.models / "wilor-float32" / "model.safetensors"
     written_at_ns = weights.stat().st_mtime_ns
