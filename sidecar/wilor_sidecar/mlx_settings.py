@@ -1,13 +1,18 @@
 """What must be in the environment before MLX and its BLAS are loaded; they read it once."""
 
+import hashlib
 import logging
 import os
 import sys
 from pathlib import Path
 
+from wilor_protocol.address import APPLICATION
 from wilor_protocol.private_directory import NotPrivateError, make_private
 
 log = logging.getLogger(__name__)
+
+_SHELL_CHARACTERS = set('"$`\\')
+"""MLX hands the path to a shell, between quotes, where these mean something: the compiler would be given another."""
 
 
 def cache_directory() -> Path:
@@ -17,12 +22,21 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wilor-sidecar"
 
 
-def agent_cache_directory() -> Path:
-    """The part of it that the login agent's daemon has to itself, so that it can go when the agent goes."""
-    return cache_directory() / "agent"
+def kernels_directory(cache: Path | None = None, *, of_agent: bool = False) -> Path:
+    """Where MLX keeps the kernels that it compiles.
+
+    Args:
+        cache: a cache directory; None: this user's.
+        of_agent: the login agent's daemon has them to itself, so that they can go when the agent goes.
+    """
+    directory = (cache or cache_directory()) / ("agent-kernels" if of_agent else "kernels")
+    if not set(str(directory)) & _SHELL_CHARACTERS:
+        return directory
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return Path(f"/tmp/{APPLICATION}-{os.getuid()}-{digest}")  # noqa: S108 - made private and checked before use
 
 
-def settle_mlx(cache: Path | None = None) -> None:
+def settle_mlx(*, of_agent: bool = False) -> None:
     """Settle where compiled kernels are kept, and that idle threads sleep. For a process of our own only.
 
     MLX's CPU backend compiles kernels with the system's compiler (4 s for this network) and loads what it finds under
@@ -30,11 +44,11 @@ def settle_mlx(cache: Path | None = None) -> None:
     the kernels for the next start.
 
     Args:
-        cache: where to keep them; None: in `cache_directory`, with those of every other process.
+        of_agent: see `kernels_directory`.
     """
     # OpenMP's threads otherwise spin for a while after each product, on the cores that the sockets need.
     os.environ.setdefault("KMP_BLOCKTIME", "1")
-    kernels = (cache or cache_directory()) / "kernels"
+    kernels = kernels_directory(of_agent=of_agent)
     try:
         make_private(kernels)
     except NotPrivateError as error:

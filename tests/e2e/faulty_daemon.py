@@ -63,7 +63,8 @@ def faulty_daemon(
     Args:
         arguments: for `serve`.
         delay_ms: what each batch takes.
-        load: how loading fails: "hang", "raise", "slow" (half a second), or warming up: "slow warm-up".
+        load: how loading fails: "hang", "raise", "slow" (half a second), or warming up: "slow warm-up", "hanging
+            warm-up".
         device: what the network says it runs on.
         run_dir: see `DaemonProcess`.
     """
@@ -96,6 +97,8 @@ class FaultyNetwork(FakeNetwork):
         self._warm_up_s = 0.2 if load == "slow warm-up" else 0.0
 
     def warm_up(self, batch: int) -> None:
+        if os.environ["FAULTY_LOAD"] == "hanging warm-up":
+            _hang()
         time.sleep(self._warm_up_s)
 
     def _note(self, what: str) -> None:

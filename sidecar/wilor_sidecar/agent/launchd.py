@@ -16,12 +16,14 @@ from wilor_sidecar.agent.command_line import failure, run_command
 from wilor_sidecar.agent.definitions import LABEL, Session, launchd_plist
 from wilor_sidecar.agent.errors import AgentError
 from wilor_sidecar.agent.launchd_files import LaunchdFiles
-from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.report import CANNOT_BE_STARTED, Report
 from wilor_sidecar.agent.written_file import WrittenFile
 
 _LOADED_OR_LEAVING = (5, 37)
 _NO_SESSION = 125
 _NEVER = "(never exited)"
+_NOT_SPAWNED = "78: EX_CONFIG"
+"""launchd's own way to say that it cannot start the program, or open its log. The daemon never ends so under it."""
 _PATIENCE_S = 30.0
 _ASK_AGAIN_S = 0.1
 
@@ -138,6 +140,8 @@ def read_print(text: str, domain: str, refusal: str | None) -> Report:
     pid, runs = found.get("pid", ""), found.get("runs", "")
     killed, code = found.get("last terminating signal") or found.get("last exit reason"), found.get("last exit code")
     last_exit = killed or (None if code == _NEVER else code)
+    if last_exit == _NOT_SPAWNED:
+        last_exit = f"{last_exit}: {CANNOT_BE_STARTED}"
     has_succeeded = last_exit is not None and last_exit.split(":")[0] == "0"
     state = found.get("state", "loaded")
     return Report(

@@ -1,7 +1,8 @@
 """What the agent's daemon has left on the disk, and how it is taken away: nothing that anybody else may be using.
 
 A daemon started by hand, the benchmarks and `doctor` share the run directory and the cache with it. So of the run
-directory only what daemons keep there goes, and only while no daemon holds it; and of the cache only the agent's part.
+directory only what daemons keep there goes, and only while no daemon holds it; and of the cache only the kernels that
+are the agent's own.
 """
 
 import contextlib
@@ -14,12 +15,12 @@ from wilor_sidecar import starts
 from wilor_sidecar.run_directory import RunDirectory, RunDirectoryError
 
 
-def remove_leftovers(*, files: Iterable[Path], cache: Path, run_dir: Path) -> Iterator[str]:
+def remove_leftovers(*, files: Iterable[Path], kernels: Path, run_dir: Path) -> Iterator[str]:
     """Take away what a stopped agent's daemon has left.
 
     Args:
         files: that are the agent's alone; a folder with our name that becomes empty goes with them.
-        cache: the folder that is.
+        kernels: the folder of those that MLX has compiled for it.
         run_dir: where it answered.
 
     Yields:
@@ -29,12 +30,12 @@ def remove_leftovers(*, files: Iterable[Path], cache: Path, run_dir: Path) -> It
         file.unlink(missing_ok=True)
         yield f"removed {file}"
         _remove_if_empty(file.parent)
-    if cache.is_dir():
-        shutil.rmtree(cache, ignore_errors=True)
-        yield f"removed {cache}"
+    if kernels.is_dir():
+        shutil.rmtree(kernels, ignore_errors=True)
+        yield f"removed {kernels}"
     if run_dir.is_dir():
         yield _discard(run_dir)
-    for folder in (cache.parent, run_dir.parent):
+    for folder in (kernels.parent, run_dir.parent):
         _remove_if_empty(folder)
 
 

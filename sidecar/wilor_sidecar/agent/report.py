@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+CANNOT_BE_STARTED = (
+    "the program cannot be started; if it has moved, `wilor-sidecar agent install` writes where it is now"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

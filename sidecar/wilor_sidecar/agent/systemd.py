@@ -7,7 +7,7 @@ from signal import Signals
 from wilor_sidecar.agent.command_line import failure, run_command
 from wilor_sidecar.agent.definitions import UNIT, systemd_unit
 from wilor_sidecar.agent.errors import AgentError
-from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.report import CANNOT_BE_STARTED, Report
 from wilor_sidecar.agent.written_file import WrittenFile
 
 _PROPERTIES = (
@@ -22,6 +22,8 @@ _PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
 )
 _EXITED, _NOT_YET = "1", "0"  # CLD_EXITED; no process has ended yet
+_NOT_SPAWNED = "203"
+"""systemd's own way to say that the program is not there; see systemd.exec(5)."""
 
 
 class Systemd:
@@ -110,7 +112,7 @@ def _last_exit(found: Mapping[str, str]) -> str | None:
     if code == _NOT_YET or not status.isdecimal():
         return None
     if code == _EXITED:
-        return status
+        return f"{status}: {CANNOT_BE_STARTED}" if status == _NOT_SPAWNED else status
     try:
         return Signals(int(status)).name
     except ValueError:

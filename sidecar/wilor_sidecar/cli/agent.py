@@ -18,7 +18,7 @@ from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.status_text import status_lines
-from wilor_sidecar.mlx_settings import agent_cache_directory
+from wilor_sidecar.mlx_settings import kernels_directory
 
 _TIMEOUT_S = 300.0
 _LOG_LINES = 20
@@ -97,7 +97,7 @@ def _run_uninstall(_: argparse.Namespace) -> int:
     here = _here()
     here.supervisor.forget()
     left = remove_leftovers(
-        files=here.supervisor.leftovers(), cache=agent_cache_directory(), run_dir=here.settings.run_dir
+        files=here.supervisor.leftovers(), kernels=kernels_directory(of_agent=True), run_dir=here.settings.run_dir
     )
     for line in left:
         _say(line)

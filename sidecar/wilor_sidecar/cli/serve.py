@@ -10,7 +10,6 @@ from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.supervised import (
     add_supervisor_flag,
-    cache_under,
     has_started_under,
     log_file_under,
     patience_s,
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         raise CommandError(str(error), Exit.TEMPORARY) from error
     except RunDirectoryError as error:
         raise CommandError(str(error), Exit.CONFIG) from error
-    settle_mlx(cache_under(arguments.supervisor))
+    settle_mlx(of_agent=arguments.supervisor is not None)
     raise_file_limit()
     service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
     if door:

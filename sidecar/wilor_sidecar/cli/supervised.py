@@ -11,7 +11,6 @@ from typing import Literal
 
 from wilor_sidecar.agent.launchd_files import LaunchdFiles
 from wilor_sidecar.cli.exits import PERMANENT, Exit
-from wilor_sidecar.mlx_settings import agent_cache_directory
 
 SupervisorName = Literal["launchd", "systemd"]
 
@@ -33,11 +32,6 @@ def patience_s(supervisor: SupervisorName | None) -> float:
 def log_file_under(supervisor: SupervisorName | None) -> Path | None:
     """Where to log when no setting says: launchd's files grow for ever."""
     return LaunchdFiles(Path.home()).log if supervisor == "launchd" else None
-
-
-def cache_under(supervisor: SupervisorName | None) -> Path | None:
-    """Where MLX keeps what it compiles: not with others, or `agent uninstall` could not take it away."""
-    return None if supervisor is None else agent_cache_directory()
 
 
 def has_started_under(supervisor: SupervisorName | None) -> None:

@@ -28,6 +28,7 @@ SCALE = float(os.environ.get("STAND_IN_SCALE", "1"))
 _CRASHES = {
     signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGBUS, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP,
 }  # fmt: skip
+_EX_CONFIG = 78
 _NOT_FOUND, _IN_PROGRESS, _NO_PROCESS, _IO_ERROR, _DISABLED, _NO_SESSION = 113, 36, 3, 5, 119, 125
 
 
@@ -84,7 +85,16 @@ class Job:
         self.runs += 1
         self.started_at = time.monotonic()
         output = os.open(self.keys["StandardErrorPath"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        self.process = subprocess.Popen(
+        self.process = self._popen(output)
+        os.close(output)
+        if self.process is None:
+            self.last = _EX_CONFIG
+
+    def _popen(self, output: int) -> "subprocess.Popen[bytes] | None":
+        """None: the program is not there."""
+        if not Path(self.keys["ProgramArguments"][0]).is_file():
+            return None
+        return subprocess.Popen(
             self.keys["ProgramArguments"],
             cwd=self.keys.get("WorkingDirectory", "/"),
             stdin=subprocess.DEVNULL,
@@ -93,7 +103,6 @@ class Job:
             env=self._environment(),
             preexec_fn=self._limit,  # noqa: PLW1509 - there are no threads here
         )
-        os.close(output)
 
     def _environment(self) -> dict[str, str]:
         """It is bare. The cache is this Linux's affair: without it every test would compile MLX's kernels."""
@@ -191,7 +200,8 @@ def show(target: str) -> None:
     if facts["pid"]:
         lines.append(f"pid = {facts['pid']}")
     if last is None or last >= 0:
-        lines.append(f"last exit code = {'(never exited)' if last is None else last}")
+        words = {None: "(never exited)", _EX_CONFIG: "78: EX_CONFIG"}
+        lines.append(f"last exit code = {words.get(last, last)}")
     else:
         lines.append(f"last terminating signal = {signal.strsignal(-last)}: {-last}")
     lines += ["", "resource coalition = {", "\tstate = active", "}"]

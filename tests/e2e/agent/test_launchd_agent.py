@@ -6,7 +6,7 @@ import stat
 from wilor_sidecar.agent.written_file import WrittenFile
 from wilor_sidecar.daemon_process import DaemonProcess
 
-from .conftest import MacSession
+from .mac_session import MacSession
 
 
 def test_an_agent_from_install_to_uninstall(mac: MacSession) -> None:
@@ -136,4 +136,4 @@ def test_another_daemon_is_in_the_way(mac: MacSession) -> None:
         assert f"another one than the agent's answers: pid {other.process.pid}" in status.stdout
         assert other.stop() == 0
     mac.wait_until("ready")
-    assert mac.runs() == 1, "it waited, and did not fail"
+    assert mac.starts() == 1, "it waited, and did not fail"

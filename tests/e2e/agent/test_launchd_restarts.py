@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .conftest import WAIT_S, MacSession, mac_session
+from .mac_session import MacSession, mac_session
+from .session import WAIT_S
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +26,11 @@ def installed(session: MacSession) -> MacSession:
     return session
 
 
-def test_a_crash_is_followed_by_a_start(installed: MacSession) -> None:
-    """Killed or crashed, it is there again, and `status` says how often and how."""
-    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT):
-        runs = installed.runs()
-        installed.kill(number)
-        installed.wait_for_job(runs=runs + 1, state="running")
-        installed.wait_until("ready")
-        status = installed.agent("status")
-        assert status.returncode == 0
-        assert f"pid         {installed.pid()}, start {runs + 1}\n" in status.stdout
-        assert f": {int(number)}\n" in status.stdout
-
-
-def test_a_stop_is_not(installed: MacSession) -> None:
-    """Told to stop it ends with 0, and launchd leaves it at that."""
-    runs = installed.runs()
-    installed.kill(signal.SIGTERM)
-    installed.wait_for_job(runs=runs, state="not running", last=0)
-    status = installed.agent("status")
-    assert status.returncode == 1
-    assert "launchd     not running in gui/" in status.stdout
-    assert "last exit   0\n" in status.stdout
-    assert installed.agent("start").returncode == 0
-    installed.wait_for_job(runs=runs + 1, state="running")
-
-
 def test_wrong_settings_do_not_loop(installed: MacSession) -> None:
     """What starting again would not mend is not tried again: launchd sees a 0, a person sees why."""
     for settings in ({"model": "nowhere"}, {"modle": "embedded"}, {"run_dir": "/proc/nowhere"}):
         [(name, value)] = settings.items()
-        runs = installed.runs()
+        runs = installed.starts()
         installed.set(**settings)
         installed.kill(signal.SIGKILL)
         installed.wait_for_job(runs=runs + 1, state="not running", last=0)
@@ -104,7 +79,7 @@ def test_a_daemon_that_keeps_dying_stays_up_without_its_network(installed: MacSe
         installed.wait_until("loading", "warming", "ready")
         installed.kill(signal.SIGKILL)
     assert "5 starts failed within 10 minutes" in installed.wait_until("degraded").reason
-    assert installed.runs() == 6
+    assert installed.starts() == 6
     status = installed.agent("status")
     assert status.returncode == 1
     assert "\ndegraded: 5 starts failed" in status.stdout

@@ -25,7 +25,7 @@ def library(short_dir: Path) -> Path:
     files = LaunchdFiles(short_dir)
     write(files.log, files.log.with_name("daemon.log.1"), files.output)
     files.note_refusal("model: no such folder")
-    write(library / "Caches" / "wilor-sidecar" / "agent" / "kernels" / "mlx" / "abs.so")
+    write(library / "Caches" / "wilor-sidecar" / "agent-kernels" / "mlx" / "abs.so")
     directory = RunDirectory.take(library / "Caches" / "wilor-sidecar" / "run")
     StartRecord(directory.path)
     directory.release()
@@ -36,7 +36,7 @@ def uninstall(library: Path) -> list[str]:
     """What is said when all is taken away that may be."""
     caches = library / "Caches" / "wilor-sidecar"
     files = LaunchdFiles(library.parent).ours()
-    return list(remove_leftovers(files=files, cache=caches / "agent", run_dir=caches / "run"))
+    return list(remove_leftovers(files=files, kernels=caches / "agent-kernels", run_dir=caches / "run"))
 
 
 def test_nothing_stays(library: Path) -> None:
@@ -78,6 +78,6 @@ def test_a_directory_of_a_person_s_is_not_ours_to_empty(library: Path) -> None:
     home = library.parent / "home"
     write(home / "daemon.lock")
     home.chmod(0o755)
-    [*_, told] = remove_leftovers(files=[], cache=library / "none", run_dir=home)
+    [*_, told] = remove_leftovers(files=[], kernels=library / "none", run_dir=home)
     assert told.startswith(f"left run directory {home}: is open to others")
     assert (home / "daemon.lock").exists()

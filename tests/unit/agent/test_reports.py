@@ -3,7 +3,7 @@
 import pytest
 
 from wilor_sidecar.agent.launchd import read_print
-from wilor_sidecar.agent.report import Report
+from wilor_sidecar.agent.report import CANNOT_BE_STARTED, Report
 from wilor_sidecar.agent.systemd import read_show
 
 # The layout of macOS 15's `launchctl print`, as people have published it, with our names.
@@ -90,6 +90,52 @@ def test_a_text_that_cannot_be_understood(text: str) -> None:
     assert (report.pid, report.starts) == (None, None)
 
 
+RECORDED = {
+    "its program is gone": (
+        "state = spawn scheduled|runs = 54|last exit code = 78: EX_CONFIG|job state = spawn failed",
+        Report(
+            summary="spawn scheduled in gui/501",
+            is_loaded=True,
+            starts=54,
+            last_exit=f"78: EX_CONFIG: {CANNOT_BE_STARTED}",
+            will_start=True,
+        ),
+    ),
+    "its signature is refused": (
+        "state = not running|runs = 1|last exit reason = OS_REASON_CODESIGNING|job state = spawn failed",
+        Report("not running in gui/501", is_loaded=True, starts=1, last_exit="OS_REASON_CODESIGNING", will_start=True),
+    ),
+    "it is being spawned": (
+        "state = xpcproxy|runs = 778|immediate reason = semaphore|last terminating signal = Hangup: 1",
+        Report("xpcproxy in gui/501", is_loaded=True, starts=778, last_exit="Hangup: 1", will_start=True),
+    ),
+    "it was never started": (
+        "active count = 0|state = not running|runs = 0|last exit code = (never exited)",
+        Report("not running in gui/501", is_loaded=True, starts=0, will_start=True),
+    ),
+    "it crashed before and runs": (
+        "state = running|runs = 24991|pid = 77880|last exit reason = OS_REASON_CODESIGNING|properties = keepalive",
+        Report(
+            summary="running in gui/501",
+            is_loaded=True,
+            pid=77880,
+            starts=24991,
+            last_exit="OS_REASON_CODESIGNING",
+            will_start=True,
+        ),
+    ),
+}
+"""The lines of launchctl's output that matter, as people have recorded them on several Macs, and what they mean."""
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_outputs(name: str) -> None:
+    """Whatever launchd had to say about real services is understood, each field by itself."""
+    lines, report = RECORDED[name]
+    text = "gui/501/org.wilor-sidecar.daemon = {\n\t" + lines.replace("|", "\n\t") + "\n}\n"
+    assert read_print(text, "gui/501", None) == report
+
+
 def show(**changes: str) -> str:
     """`systemctl show` of a service that runs."""
     fields = {
@@ -112,7 +158,14 @@ def test_a_running_unit() -> None:
 
 @pytest.mark.parametrize(
     ("code", "status", "last_exit"),
-    [("1", "0", "0"), ("1", "78", "78"), ("2", "9", "SIGKILL"), ("3", "11", "SIGSEGV"), ("2", "99", "signal 99")],
+    [
+        ("1", "0", "0"),
+        ("1", "78", "78"),
+        ("1", "203", f"203: {CANNOT_BE_STARTED}"),
+        ("2", "9", "SIGKILL"),
+        ("3", "11", "SIGSEGV"),
+        ("2", "99", "signal 99"),
+    ],
 )
 def test_how_a_unit_ended(code: str, status: str, last_exit: str) -> None:
     """An exit status or a signal's name; a failure is named in the summary."""

@@ -1,0 +1,62 @@
+"""`wilor-sidecar status` tells the truth, whatever stage of its life the daemon is in or was killed in."""
+
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+
+import pytest
+
+from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from wilor_client import HandClient
+from wilor_client.errors import HandClientError
+from wilor_protocol.replies import State
+from wilor_sidecar.daemon_process import DaemonProcess
+
+STAGES: dict[State, tuple[str, str]] = {
+    "loading": ("hang", "reading and checking the weights"),
+    "warming": ("hanging warm-up", "running every batch size once"),
+    "ready": ("", "serving"),
+    "degraded": ("raise", "model.safetensors: not what it should be"),
+    "draining": ("", "asked to stop"),
+}
+"""How the network is held in a stage, and the reason that is given for it."""
+
+
+def status_of(daemon: DaemonProcess) -> "subprocess.CompletedProcess[str]":
+    """What the command says."""
+    command = [sys.executable, "-m", "wilor_sidecar", "status", "--run-dir", str(daemon.run_dir)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def stop_while_busy(daemon: DaemonProcess) -> None:
+    """Ask it to stop while a batch runs that takes a little less time than a stop may."""
+
+    def estimate() -> None:
+        with HandClient(daemon.requests_address, timeout_ms=20_000) as client, suppress(HandClientError):
+            client.estimate(crop_with(Fault.NONE), "right")
+
+    threading.Thread(target=estimate).start()
+    with HandClient(daemon.requests_address, timeout_ms=20_000) as client:
+        while not client.status().queue.running_crops:
+            pass
+    daemon.process.terminate()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_status_at_each_stage(stage: State) -> None:
+    """It names the stage and why; only `ready` is success. Killed there, nobody answers, and nothing stale is said."""
+    load, reason = STAGES[stage]
+    with faulty_daemon(load=load, delay_ms=1900) as daemon:
+        if stage == "draining":
+            daemon.wait_until("ready")
+            stop_while_busy(daemon)
+        daemon.wait_until(stage)
+        told = status_of(daemon)
+        assert told.stdout.startswith(f"{stage}: {reason}"), told
+        assert told.returncode == (0 if stage == "ready" else 1)
+        daemon.process.kill()
+        daemon.process.wait()
+        told = status_of(daemon)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert str(daemon.run_dir) in told.stderr
