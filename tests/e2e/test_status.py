@@ -1,7 +1,5 @@
 """`wilor-sidecar status` tells the truth, whatever stage of its life the daemon is in or was killed in."""
 
-import subprocess
-import sys
 import threading
 from contextlib import suppress
 
@@ -11,6 +9,7 @@ from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
 from wilor_client import HandClient
 from wilor_client.errors import HandClientError
 from wilor_protocol.replies import State
+from wilor_sidecar.cli.main import main
 from wilor_sidecar.daemon_process import DaemonProcess
 
 STAGES: dict[State, tuple[str, str]] = {
@@ -21,12 +20,6 @@ STAGES: dict[State, tuple[str, str]] = {
     "draining": ("", "asked to stop"),
 }
 """How the network is held in a stage, and the reason that is given for it."""
-
-
-def status_of(daemon: DaemonProcess) -> "subprocess.CompletedProcess[str]":
-    """What the command says."""
-    command = [sys.executable, "-m", "wilor_sidecar", "status", "--run-dir", str(daemon.run_dir)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def stop_while_busy(daemon: DaemonProcess) -> None:
@@ -44,7 +37,7 @@ def stop_while_busy(daemon: DaemonProcess) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_status_at_each_stage(stage: State) -> None:
+def test_status_at_each_stage(stage: State, capsys: pytest.CaptureFixture[str]) -> None:
     """It names the stage and why; only `ready` is success. Killed there, nobody answers, and nothing stale is said."""
     load, reason = STAGES[stage]
     with faulty_daemon(load=load, delay_ms=1900) as daemon:
@@ -52,11 +45,13 @@ def test_status_at_each_stage(stage: State) -> None:
             daemon.wait_until("ready")
             stop_while_busy(daemon)
         daemon.wait_until(stage)
-        told = status_of(daemon)
-        assert told.stdout.startswith(f"{stage}: {reason}"), told
-        assert told.returncode == (0 if stage == "ready" else 1)
+        exit_status = main(["status", "--run-dir", str(daemon.run_dir)])
+        told = capsys.readouterr()
+        assert told.out.startswith(f"{stage}: {reason}"), told
+        assert exit_status == (0 if stage == "ready" else 1)
         daemon.process.kill()
         daemon.process.wait()
-        told = status_of(daemon)
-        assert (told.returncode, told.stdout) == (1, "")
-        assert str(daemon.run_dir) in told.stderr
+        assert main(["status", "--run-dir", str(daemon.run_dir)]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert str(daemon.run_dir) in told.err
