@@ -56,10 +56,10 @@ class StartUp:
 
     def line(self) -> str:
         """For people."""
-        share = self.peak_bytes / self.weights_bytes
+        share, process_mb = self.peak_bytes / self.weights_bytes, self.process_bytes / 1e6
         return (
             f"weights in memory after {self.loaded_s:.1f} s, ready after {self.ready_s:.1f} s; MLX held at most "
-            f"{self.peak_bytes / 1e6:.0f} MB, {share:.2f} times the weights; the process {self.process_bytes / 1e6:.0f} MB"
+            f"{self.peak_bytes / 1e6:.0f} MB, {share:.2f} times the weights; the process {process_mb:.0f} MB"
         )
 
 
