@@ -21,7 +21,7 @@ from wilor_sidecar.weights.store import EMBEDDED_FOLDER
 
 RENDERS = Path(__file__).with_name("renders")
 COLUMNS = 8
-ALIGNED_MM, IN_BOX = 10.2, 6.9
+ALIGNED_MM, IN_BOX = 8.5, 5.3
 FINGERS = {"thumb": 1, "index": 5, "middle": 9, "ring": 13, "little": 17}
 GESTURES = {
     "right": ({"index", "middle", "ring", "little"}, {"middle", "ring", "little"}, {"index"}, {"index", "middle"}),
