@@ -30,13 +30,17 @@ _GESTURES = {
     "ok": (0.5, 0.15, 0.08, 0.02),
     "mouse": (0.15, 0.18, 0.3, 0.35),
 }
-_SHARES = (2.2, 1.6, 1.4, 1.2, 0.5, 0.5, 0.4, 0.6, 2.0, 1.6, 0.6, 1.2, 0.8)
+_SHARES = (2.2, 2.0, 1.4, 1.2, 0.5, 0.5, 0.4, 0.6, 2.0, 1.6, 0.6, 1.2, 0.8)
 FULL_BEND = (82.0, 100.0, 58.0)
 FINGERS = ("index", "middle", "ring", "little")
 _THUMB_CANDIDATES = 96
 _THUMB_GOALS = (8, 12, 16, 20, 7, 6, 11)
 """Key points that a thumb is brought to, and how often."""
 _THUMB_GOAL_SHARES = (4.0, 1.5, 0.5, 0.5, 1.0, 1.5, 1.5)
+_TOUCHING, _RAISED = 0.45, 0.2
+"""The shares of hands whose thumb touches a finger, and whose thumb stands off."""
+_RAISED_OF = 12
+_RING_BASE = 13
 # Thumb base flexion, base abduction, base twist, knuckle, end: from and to, degrees.
 THUMB_LOW = (-22.0, -28.0, -25.0, -8.0, -18.0)
 THUMB_HIGH = (42.0, 32.0, 45.0, 52.0, 72.0)
@@ -171,7 +175,7 @@ class PoseSampler:
         rotations[:, first + 2] = self._about(flexion, angles[2])
 
     def _bend_thumb(self, rotations: Tensor, betas: Tensor) -> None:
-        """Free in a half of the hands; in the others its tip is brought to a finger's tip, middle or knuckle."""
+        """Its tip is brought to a finger's tip, middle or knuckle; or stands off, as in a thumbs-up; or is anywhere."""
         count = len(rotations)
         low, high = constant(THUMB_LOW, self._device), constant(THUMB_HIGH, self._device)
         trials = low + (high - low) * torch.rand(count, _THUMB_CANDIDATES, 5, device=self._device)
@@ -181,11 +185,13 @@ class PoseSampler:
         goal = goals[torch.multinomial(shares, count, replacement=True)]
         rows = torch.arange(count, device=self._device)
         still = torch.eye(3, device=self._device).expand(count, 3, 3)
-        fingers = self.hands.keypoints(rotations, still, betas)[rows, goal]
-        distance = (thumbs - fingers[:, None]).norm(dim=-1)
+        points = self.hands.keypoints(rotations, still, betas)
         # Flesh has thickness: tips that touch are some 14 mm apart inside.
-        best = (distance - 0.014).abs().argmin(dim=1)
-        chosen = torch.where(torch.rand(count, device=self._device) < 0.5, best, torch.zeros_like(best))
+        touching = ((thumbs - points[rows, goal][:, None]).norm(dim=-1) - 0.014).abs().argmin(dim=1)
+        raised = (thumbs[:, :_RAISED_OF] - points[:, _RING_BASE, None]).norm(dim=-1).argmax(dim=1)
+        kind = torch.rand(count, device=self._device)
+        anywhere = torch.zeros_like(touching)
+        chosen = torch.where(kind < _TOUCHING, touching, torch.where(kind < _TOUCHING + _RAISED, raised, anywhere))
         rotations[:, 13:16] = bends[rows, chosen]
 
     def thumb(self, angles: Tensor) -> Tensor:

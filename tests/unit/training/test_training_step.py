@@ -108,6 +108,13 @@ def test_thumbs_meet_fingers(sampler: PoseSampler) -> None:
     assert (nearest < 0.02).float().mean() > 0.2
 
 
+def test_thumbs_stand_off(sampler: PoseSampler) -> None:
+    """In a good part of the hands the thumb is stretched away from the fingers: by chance alone it would be seldom."""
+    torch.manual_seed(0)
+    points = sampler.draw(1024).posed.keypoints
+    assert ((points[:, 4] - points[:, 13]).norm(dim=-1) > 0.12).float().mean() > 0.15
+
+
 def test_thumb_tips_are_the_key_points(sampler: PoseSampler) -> None:
     """The short way to a thumb's tip gives what bending the whole hand gives."""
     bends = torch.linalg.qr(torch.randn(4, 3, 3, 3))[0]
