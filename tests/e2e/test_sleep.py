@@ -1,28 +1,27 @@
 """What clients see when the host has slept. The sleep is told by a file in place of the clocks; the rest is real."""
 
-import os
-import subprocess
-import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with
+from tests.e2e.sleepy_daemon import SleepyHost, sleepy_daemon
 from tests.unit.sidecar.fakes import wait_for
-from wilor_client import HandClient
-from wilor_protocol.address import RUN_VARIABLE, requests_address
-from wilor_sidecar.agent.waiting import ask
+from wilor_client import ErrorCode, HandClient, HandEvents, RefusedError
+from wilor_protocol.events import hands_topic
+from wilor_protocol.replies import EstimateReply
+from wilor_sidecar.cli.exits import Exit
+from wilor_sidecar.daemon_process import DaemonProcess
 from wilor_sidecar.host_sleep import HostSleep, asleep_ns
 
+from .test_answers import wait_until_subscribed
+
 WAIT_S = 60
-DAEMON = """
-import sys
-from pathlib import Path
-from wilor_sidecar import host_sleep
-host_sleep.asleep_ns = lambda: int(Path(sys.argv[1]).read_text() or 0)
-from wilor_sidecar.cli.main import main
-sys.exit(main(["serve", "--model", "embedded"]))
-"""
+NIGHT_H = 8
 
 
 def test_only_a_sleep_counts() -> None:
@@ -42,27 +41,111 @@ def test_the_clocks_of_this_host() -> None:
     assert HostSleep().slept_s() == 0
 
 
+@pytest.fixture
+def host(tmp_path: Path) -> SleepyHost:
+    """A host that has not slept, with a sound device."""
+    return SleepyHost(tmp_path)
+
+
+def client_of(daemon: DaemonProcess) -> HandClient:
+    """A patient client."""
+    return HandClient(daemon.requests_address, timeout_ms=WAIT_S * 1000)
+
+
+def estimate_awake(client: HandClient, crop: NDArray[np.uint8]) -> EstimateReply:
+    """An estimate after a sleep. A frame that comes in the very moment of it is refused, and sent again."""
+    try:
+        return client.estimate(crop, "right")
+    except RefusedError as refused:
+        if refused.code != ErrorCode.EXPIRED:
+            raise
+    return client.estimate(crop, "right")
+
+
+def resumed(client: HandClient) -> int:
+    """How many sleeps the daemon has come through."""
+    return client.status().counters.get("resumed", 0)
+
+
 def test_after_a_sleep_the_network_is_tested_and_said_to_have_resumed(
-    short_dir: Path, pixels: NDArray[np.uint8]
+    host: SleepyHost, pixels: NDArray[np.uint8]
 ) -> None:
     """Once for each sleep, the daemon tests its network and counts it; it stays ready, and answers as before."""
-    clock = short_dir / "clock"
-    clock.write_text("0")
-    with subprocess.Popen(
-        [sys.executable, "-c", DAEMON, str(clock)], env={**os.environ, RUN_VARIABLE: str(short_dir / "run")}
-    ) as daemon:
-        try:
-            wait_for(lambda: (status := ask(short_dir / "run")) is not None and status.ready, "ready", WAIT_S)
-            with HandClient(requests_address(short_dir / "run"), timeout_ms=20_000) as client:
-                before = client.estimate(pixels[0], "right").hands[0].vertices
-                assert client.status().counters.get("resumed", 0) == 0
-                new = short_dir / "new"
-                new.write_text(str(8 * 3600 * 10**9))
-                new.replace(clock)
-                after = client.estimate(pixels[0], "right").hands[0].vertices
-                assert client.status().counters["resumed"] == 1, "the answer came before the test"
-                assert client.status().ready
-                assert np.array_equal(before, after)  # type: ignore[arg-type]
-        finally:
-            daemon.terminate()
-        assert daemon.wait(WAIT_S) == 0
+    with sleepy_daemon(host, network="real") as daemon, client_of(daemon) as client:
+        daemon.wait_until("ready")
+        before = client.estimate(pixels[0], "right").hands[0].vertices
+        assert resumed(client) == 0
+        host.sleep(NIGHT_H)
+        after = estimate_awake(client, pixels[0]).hands[0].vertices
+        assert resumed(client) == 1, "the answer came before the test"
+        assert client.status().ready
+        assert np.array_equal(before, after)  # type: ignore[arg-type]
+        assert daemon.stop() == Exit.OK
+
+
+@pytest.fixture
+def slow(host: SleepyHost) -> Iterator[DaemonProcess]:
+    """A daemon whose batches take long enough to sleep in; ready."""
+    with sleepy_daemon(host, network="faulty", delay_ms=1500) as daemon:
+        daemon.wait_until("ready")
+        yield daemon
+        assert daemon.stop() == Exit.OK
+
+
+def test_a_batch_that_was_running_is_refused_and_not_published(slow: DaemonProcess, host: SleepyHost) -> None:
+    """Its frame is a night old: the sender is told so at once, no event has it, and the next frame is served."""
+    refusals: list[RefusedError] = []
+
+    def estimate(sender: HandClient) -> None:
+        with pytest.raises(RefusedError) as refused:
+            sender.estimate(crop_with(Fault.NONE), "right")
+        refusals.append(refused.value)
+
+    with (
+        client_of(slow) as client,
+        client_of(slow) as sender,
+        HandEvents(sender.source, slow.events_address, only_newest=False) as events,
+    ):
+        wait_until_subscribed(client, hands_topic(sender.source))
+        running = threading.Thread(target=estimate, args=(sender,))
+        running.start()
+        wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", WAIT_S)
+        host.sleep(NIGHT_H)
+        running.join(WAIT_S)
+        assert refusals[0].code == ErrorCode.EXPIRED
+        assert "slept for 28800 s" in refusals[0].message
+        reply = sender.estimate(crop_with(Fault.NONE), "right")
+        event = events.next(WAIT_S * 1000)
+        assert event is not None
+        assert event.seq == reply.seq == 1, "the frame from before the sleep was published"
+        assert event.resumed == 1
+        assert client.status().ready
+
+
+def test_a_device_that_needs_a_moment_gets_it(host: SleepyHost) -> None:
+    """A test that fails once is repeated; the daemon stays ready and answers."""
+    with sleepy_daemon(host, network="faulty") as daemon, client_of(daemon) as client:
+        daemon.wait_until("ready")
+        host.break_device(times=1)
+        host.sleep(NIGHT_H)
+        assert len(estimate_awake(client, crop_with(Fault.NONE)).hands) == 1
+        assert resumed(client) == 1
+        assert not host.device_fails(), "the network was not tested"
+        assert client.status().ready
+        assert daemon.stop() == Exit.OK
+
+
+def test_a_device_that_does_not_wake_ends_the_process(host: SleepyHost) -> None:
+    """A test that fails twice is a fault of the engine: nobody gets an answer, and a supervisor starts anew."""
+    with sleepy_daemon(host, network="faulty") as daemon, client_of(daemon) as client:
+        daemon.wait_until("ready")
+        host.break_device(times=2)
+        host.sleep(NIGHT_H)
+        with pytest.raises(RefusedError) as refused:
+            client.estimate(crop_with(Fault.NONE), "right")
+        assert refused.value.code in (ErrorCode.ENGINE_ERROR, ErrorCode.EXPIRED)
+        assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+        assert "it is tried once more" in daemon.log()
+        assert (
+            f"failed: the network fails on a black crop too: {GPU_TIMEOUT} (after the host has slept)" in daemon.log()
+        )

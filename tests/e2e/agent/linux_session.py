@@ -25,14 +25,14 @@ class LinuxSession:
     """Somebody's session on a Linux with systemd.
 
     Attributes:
-        home: the home directory, with a space and other characters that are hard to quote.
+        home: the home directory.
         kernels: that MLX compiles for the daemon; not in the home, for a shell would not understand its name.
         run_dir: where the daemon answers.
         unit: what `agent install` writes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "Zoë & Søn %h $HOME"
+    def __init__(self, folder: Path, user: str) -> None:
+        self.home = folder / user
         self.home.mkdir()
         fill_cache(self.home / ".cache")
         self.kernels = kernels_directory(self.home / ".cache" / "wilor-sidecar", of_agent=True)
@@ -104,12 +104,16 @@ class LinuxSession:
 
 
 @contextmanager
-def linux_session() -> Iterator[LinuxSession]:
-    """A session with a manager of its own; nothing is installed. The test is skipped where there can be none."""
+def linux_session(user: str = "Zoë & Søn %h $HOME") -> Iterator[LinuxSession]:
+    """A session with a manager of its own; nothing is installed. The test is skipped where there can be none.
+
+    Args:
+        user: the home directory's name.
+    """
     if sys.platform != "linux" or os.getuid() != 0 or not shutil.which("systemctl") or not shutil.which("unshare"):
         pytest.skip("a systemd manager of the test's own needs Linux, root, systemctl and unshare")
     with tempfile.TemporaryDirectory(prefix="sd-", dir="/tmp") as name:
-        session = LinuxSession(Path(name))
+        session = LinuxSession(Path(name), user)
         command = ["unshare", "--mount", str(_MANAGER), name, "cat"]
         # it lives until its input ends
         with subprocess.Popen(

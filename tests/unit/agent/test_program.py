@@ -49,3 +49,14 @@ def test_no_program(tmp_path: Path) -> None:
     """Without an installed program there is nothing to start."""
     with pytest.raises(AgentError, match="install"):
         find_program("/x/__main__.py", str(tmp_path / "python"), "")
+
+
+def test_a_program_in_a_cache(tmp_path: Path) -> None:
+    """What `uvx` or `pipx run` has made for the moment is no program for each morning; a marked environment is."""
+    passing = make(tmp_path / "cache" / "archive-v0" / "x1" / "bin" / "wilor-sidecar")
+    (tmp_path / "cache" / "CACHEDIR.TAG").touch()
+    with pytest.raises(AgentError, match="may be gone tomorrow: install it for good"):
+        find_program(str(passing), "/nowhere/python", "")
+    lasting = make(tmp_path / "tools" / "wilor-sidecar" / "bin" / "wilor-sidecar")
+    (tmp_path / "tools" / "wilor-sidecar" / "CACHEDIR.TAG").touch()
+    assert find_program(str(lasting), "/nowhere/python", "") == lasting
