@@ -49,6 +49,8 @@ _FLESH_M = 0.007
 _FOREARM_M = 0.035
 _ANOTHER_HAND = 0.3
 _NEAREST_M = 0.12
+_NEAR_M, _FAR_M = 0.28, 1.6
+"""How far the hand is: from a phone in the other hand to a person before a desk's camera."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class PoseSampler:
         forearm = self._about((0, 0, 1), self._normal(count, 22).clamp(-60, 60)) @ self._about(
             (0, 1, 0), self._normal(count, 12).clamp(-30, 30)
         )
-        distance = torch.exp(self._uniform(count, np.log(0.22), np.log(1.1)))
+        distance = torch.exp(self._uniform(count, np.log(_NEAR_M), np.log(_FAR_M)))
         # A fingertip at the lens would fill the picture, and one behind it would be projected to anywhere.
         tips = self.hands.keypoints(rotations, forearm, betas)[..., 2].amin(dim=1)
         depth = torch.maximum(distance, _NEAREST_M - tips)[:, None]
