@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 
 _LOAD_LIMIT_S = 600.0
 _WARM_UP_LIMIT_S = 300.0
-_HANG_FACTOR = 32
-"""A batch that takes so many times as long as one warm crop hangs: the largest one, four times over."""
+_HANG_FACTORS = {"gpu": 32, "cpu": 1024}
+"""A batch that takes so many times as long as one warm crop hangs: the largest one, four times over. Cores are shared
+with all else that runs: there the largest one may also get a thirtieth of them.
+"""
+_LONGEST_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,8 @@ class Engine:
         self.pulse.begin("testing the network", _WARM_UP_LIMIT_S)
         started = time.monotonic()
         runner.test()
-        self._hang_limit_s = max(self._hang_limit_s, _HANG_FACTOR * (time.monotonic() - started))
+        needed_s = _HANG_FACTORS[network.device.name] * (time.monotonic() - started)
+        self._hang_limit_s = max(self._hang_limit_s, min(needed_s, _LONGEST_LIMIT_S))
         self._report(WarmedUp(runner.memory()))
         return runner
 

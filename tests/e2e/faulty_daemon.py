@@ -99,6 +99,7 @@ class FaultyNetwork(FakeNetwork):
     def warm_up(self, batch: int) -> None:
         if os.environ["FAULTY_LOAD"] == "hanging warm-up":
             _hang()
+        outputs_of(np.zeros((batch, 256, 256, 3), np.uint8))
         time.sleep(self._warm_up_s)
 
     def _note(self, what: str) -> None:

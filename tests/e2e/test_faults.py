@@ -137,7 +137,7 @@ def test_nonsense_is_neither_answered_nor_published(start: Start) -> None:
 
 def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
     """While the engine hangs the daemon still answers; then every sender is told, and the process ends with 70."""
-    daemon = start("--hang-limit", "1")
+    daemon = start("--hang-limit", "1", device="gpu")
     failures: list[RefusedError] = []
 
     def send(fault: Fault) -> None:
@@ -165,7 +165,7 @@ def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
 
 def test_a_deep_ping_is_answered_by_a_hanging_engine_too(start: Start) -> None:
     """With a refusal, when the daemon gives up; not with silence."""
-    daemon = start("--hang-limit", "1")
+    daemon = start("--hang-limit", "1", device="gpu")
     sender = threading.Thread(target=lambda: _ignore_refusal(daemon, crop_with(Fault.HANG)))
     with client_of(daemon) as client:
         sender.start()
@@ -271,7 +271,7 @@ def test_status_and_stop_while_loading(start: Start, load: str) -> None:
 @pytest.fixture
 def stopped(start: Start) -> Iterator[DaemonProcess]:
     """A daemon that stands still (SIGSTOP), as one does on a host that sleeps; goes on at the end."""
-    daemon = start("--hang-limit", "0.5", delay_ms=300)
+    daemon = start("--hang-limit", "0.5", delay_ms=300, device="gpu")
     daemon.process.send_signal(signal.SIGSTOP)
     subprocess.run(["true"], check=True)
     yield daemon

@@ -1,16 +1,22 @@
 """Under more load than the network can take: what is computed, what is refused, and how old answers get."""
 
+import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgpack
+import numpy as np
 import pytest
 import zmq
 
 from tests.e2e.conftest import RawDealer
 from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from tests.unit.sidecar.fakes import wait_for
 from wilor_client import ErrorCode, HandClient, RefusedError
 from wilor_sidecar.daemon_process import DaemonProcess
 
@@ -132,22 +138,32 @@ def test_an_expired_frame_gives_its_place_to_another(slow: DaemonProcess) -> Non
     assert sum(reply["ok"] for number, reply in replies.items() if number % 2 == 0) >= 8
 
 
+@contextlib.contextmanager
+def flooded(daemon: DaemonProcess) -> Iterator[None]:
+    """Eight clients, in two processes, flood a daemon."""
+    command = [sys.executable, "-m", "tests.e2e.flood", daemon.requests_address]
+    floods = [subprocess.Popen([*command, name], cwd=Path(__file__).parents[2]) for name in ("one", "other")]
+    try:
+        yield
+    finally:
+        for each in floods:
+            each.kill()
+            each.wait()
+
+
 def test_status_does_not_wait_for_the_flood(slow: DaemonProcess) -> None:
-    """Under the flood of 8 clients a status takes milliseconds."""
-    flooders = [Flooder(slow, f"flooder {number}", frames=20, hands=2) for number in range(8)]
-    for flooder in flooders:
-        flooder.start()
+    """Under the flood of 8 clients 95 of 100 statuses take less than 10 ms; the others wait for a core, not for us."""
     times_ms = []
-    with HandClient(slow.requests_address, timeout_ms=20_000) as client:
-        while any(flooder.is_alive() for flooder in flooders):
+    with HandClient(slow.requests_address, timeout_ms=20_000) as client, flooded(slow):
+        wait_for(lambda: client.status().counters.get("refused_busy", 0) > 20, "the flood", 30)
+        for _ in range(500):
             started = time.perf_counter()
             client.status()
             times_ms.append((time.perf_counter() - started) * 1e3)
-    for flooder in flooders:
-        flooder.join()
-    times_ms.sort()
-    middle = times_ms[len(times_ms) // 2]
-    assert middle < 10, f"median {middle:.2f} ms, p99 {times_ms[int(0.99 * len(times_ms))]:.2f} ms"
+            time.sleep(0.002)
+    p50, p95, p99, most = np.percentile(times_ms, (50, 95, 99, 100))
+    print(f"status: median {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, at most {most:.2f}")
+    assert p95 < 10
 
 
 def test_a_superseded_frame_is_told_by_which(slow: DaemonProcess) -> None:

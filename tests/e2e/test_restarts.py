@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 
@@ -40,15 +41,16 @@ def until(condition: Callable[[], bool], what: str) -> float:
     return time.monotonic()
 
 
-def test_clients_are_back_within_a_quarter_second(short_dir: Path) -> None:
-    """After kill -9 and a new start the same client has an answer within 250 ms of the endpoint's return, ten times."""
+@pytest.mark.parametrize("times", [10, pytest.param(30, marks=pytest.mark.slow)])
+def test_clients_are_back_within_a_quarter_second(short_dir: Path, times: int) -> None:
+    """After kill -9 and a new start the same client has an answer within 250 ms of the endpoint's return, each time."""
     took_ms = []
     with (
         faulty_daemon("--most-failed-starts", "0", run_dir=short_dir) as daemon,
         HandClient(daemon.requests_address, timeout_ms=50) as client,
     ):
         daemon.wait_until("ready")
-        for _ in range(10):
+        for _ in range(times):
             daemon.process.kill()
             daemon.process.wait()
             daemon.start()
@@ -59,6 +61,7 @@ def test_clients_are_back_within_a_quarter_second(short_dir: Path) -> None:
             took_ms.append((answered - endpoint.returned_s) * 1e3)
             daemon.wait_until("ready")
         assert daemon.stop() == Exit.OK
+    print(f"median {np.median(took_ms):.0f} ms, at most {max(took_ms):.0f} ms")
     assert max(took_ms) <= 250, [round(each) for each in took_ms]
 
 
@@ -85,9 +88,10 @@ def _is_answered(client: HandClient) -> bool:
     return False
 
 
-def test_of_two_started_at_once_one_serves(short_dir: Path) -> None:
-    """Ten times: one wins and serves; the other ends with 75 and says who is there; after kill -9 the next may."""
-    for _ in range(10):
+@pytest.mark.parametrize("times", [10, pytest.param(20, marks=pytest.mark.slow)])
+def test_of_two_started_at_once_one_serves(short_dir: Path, times: int) -> None:
+    """Each time one wins and serves; the other ends with 75 and says who is there; after kill -9 the next may."""
+    for _ in range(times):
         with (
             faulty_daemon("--most-failed-starts", "0", run_dir=short_dir) as one,
             faulty_daemon("--most-failed-starts", "0", run_dir=short_dir) as other,
@@ -194,6 +198,7 @@ def unread(daemon: DaemonProcess) -> Iterator[None]:
             yield
 
 
+@pytest.mark.parametrize("time_round", [1, *(pytest.param(number, marks=pytest.mark.slow) for number in range(2, 6))])
 @pytest.mark.parametrize(
     ("situation", "particulars", "number"),
     [
@@ -207,7 +212,7 @@ def unread(daemon: DaemonProcess) -> Iterator[None]:
     ],
 )
 def test_a_stop_is_clean_and_quick(
-    situation: Situation, particulars: dict[str, object], number: signal.Signals, short_dir: Path
+    situation: Situation, particulars: dict[str, object], number: signal.Signals, time_round: int, short_dir: Path
 ) -> None:
     """In whatever situation: exit status 0 within three seconds, no socket left, and the next start finds all free."""
     with faulty_daemon(run_dir=short_dir, **particulars) as daemon:  # type: ignore[arg-type]
@@ -216,6 +221,7 @@ def test_a_stop_is_clean_and_quick(
             daemon.process.send_signal(number)
             assert daemon.process.wait(WAIT_S) == Exit.OK, daemon.log()
             took_s = time.monotonic() - asked
+        print(f"{took_s:.2f} s")
         assert took_s < 3
         assert [path.name for path in short_dir.iterdir() if path.is_socket()] == []
         assert not (short_dir / "starts.json").exists()

@@ -92,25 +92,31 @@ class Course:
     """What was seen once a second.
 
     Attributes:
+        resident: bytes in memory.
+        own: of them, without what MLX says that it uses and keeps: its share moves with the sizes of batches.
         requests: that the daemon could read, and that it could not, until then.
     """
 
     at_s: list[float] = field(default_factory=list)
     resident: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
 
     def look(self, daemon: DaemonProcess, client: HandClient) -> None:
         """Look now."""
         self.at_s.append(time.monotonic())
         self.resident.append(resident_bytes(daemon.process.pid))
-        counters = client.status().counters
+        status = client.status()
+        assert status.memory
+        self.own.append(self.resident[-1] - status.memory.active - status.memory.cache)
+        counters = status.counters
         read = sum(count for name, count in counters.items() if name.startswith("requests_"))
         self.requests.append(read + counters.get("refused_bad_request", 0))
 
-    def growth(self) -> tuple[float, float]:
+    def growth(self, sizes: list[int]) -> tuple[float, float]:
         """Bytes an hour and bytes a request in the second half: the median of all slopes, which no spike can move."""
         half = len(self.at_s) // 2
-        an_hour = theilslopes(self.resident[half:], self.at_s[half:])[0] * 3600
+        an_hour = theilslopes(sizes[half:], self.at_s[half:])[0] * 3600
         requests_an_hour = (self.requests[-1] - self.requests[half]) / (self.at_s[-1] - self.at_s[half]) * 3600
         return float(an_hour), float(an_hour / requests_an_hour)
 
@@ -137,13 +143,14 @@ def soaked(daemon: DaemonProcess, minutes: float, mark: Fault = Fault.NONE) -> C
 
 
 def told(course: Course) -> float:
-    """Say what was seen; returns bytes a request."""
-    an_hour, a_request = course.growth()
-    resident_mb = np.array(course.resident) / 1e6
-    tenths = [f"{float(np.median(part)):.1f}" for part in np.array_split(resident_mb, 10)]
-    print(f"{course.requests[-1]} requests, medians of tenths {' '.join(tenths)} MB")
-    print(f"second half: {an_hour / 1e6:+.2f} MB an hour, {a_request:+.1f} bytes a request")
-    return a_request
+    """Say what was seen; returns bytes a request, without MLX's."""
+    print(f"{course.requests[-1]} requests in {course.at_s[-1] - course.at_s[0]:.0f} s")
+    for what, sizes in (("resident", course.resident), ("without MLX's", course.own)):
+        tenths = [f"{float(np.median(part)) / 1e6:.1f}" for part in np.array_split(sizes, 10)]
+        an_hour, a_request = course.growth(sizes)
+        print(f"{what}: medians of tenths {' '.join(tenths)} MB")
+        print(f"{what}, second half: {an_hour / 1e6:+.2f} MB an hour, {a_request:+.1f} bytes a request")
+    return course.growth(course.own)[1]
 
 
 def test_it_does_not_grow() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from contextlib import nullcontext
 from typing import NoReturn
 
@@ -25,6 +26,10 @@ from wilor_sidecar.runner import Network
 from wilor_sidecar.service import Ending, Service, Upkeep
 from wilor_sidecar.tcp import TcpDoor
 
+_SWITCH_S = 0.0005
+"""How long the engine's thread may keep Python to itself when the I/O thread wants to answer; Python's own 5 ms are
+paid several times in one answer. MLX computes without holding it.
+"""
 _STATUS = {
     Ending.STOPPED: Exit.OK,  # who was asked to stop must not look crashed, whatever its engine does
     Ending.FAULT: Exit.ENGINE_FAULT,
@@ -55,6 +60,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         raise CommandError(str(error), Exit.CONFIG) from error
     settle_mlx(of_agent=arguments.supervisor is not None)
     raise_file_limit()
+    sys.setswitchinterval(_SWITCH_S)
     service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
     if door:
         service.open_to_tcp(door)

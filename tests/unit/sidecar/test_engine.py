@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -264,8 +265,11 @@ def test_what_the_thread_does_can_be_seen(start: Start) -> None:
     wait_for(lambda: running.engine.pulse.task is None, "rest")
 
 
-def test_a_slow_network_may_take_longer(start: Start) -> None:
-    """What counts as a hang follows from how long one crop took when everything was warm."""
+@pytest.mark.parametrize(("device", "least_s", "most_s"), [("gpu", 6.4, 20), ("cpu", 204.8, 599)])
+def test_a_slow_network_may_take_longer(start: Start, device: str, least_s: float, most_s: float) -> None:
+    """What counts as a hang follows from how long one crop took when everything was warm; on a CPU, whose cores others
+    use too, it has to be much longer.
+    """
     times = iter((0.2, 0.0))
 
     def slow(crops: Crops) -> Outputs:
@@ -273,6 +277,7 @@ def test_a_slow_network_may_take_longer(start: Start) -> None:
         return outputs_of(crops)
 
     network = FakeNetwork(slow)
+    network.device = msgspec.structs.replace(DEVICE, name=device)
     running = start(network.load)
     running.until_warm()
     seen: list[Task | None] = []
@@ -280,7 +285,7 @@ def test_a_slow_network_may_take_longer(start: Start) -> None:
     running.engine.run([job_of(request_of())])
     running.next(BatchDone)
     assert seen[0] is not None
-    assert seen[0].limit_s >= 32 * 0.2
+    assert least_s <= seen[0].limit_s <= most_s
 
 
 def test_unloading_lets_go_and_starting_brings_back(start: Start) -> None:
