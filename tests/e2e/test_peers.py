@@ -157,7 +157,11 @@ def silent_peer(path: Path, half: bytes) -> Iterator[socket.socket]:
         peer.settimeout(WAIT_S)
         peer.connect(str(path))
         peer.sendall(half[:GREETING_BYTES])
-        assert peer.recv(4096)  # libzmq wants a pause after the greeting
+        greeted = 0  # libzmq reads a greeting that nothing follows; what comes in one piece with it is its end
+        while greeted < GREETING_BYTES:
+            piece = peer.recv(GREETING_BYTES - greeted)
+            assert piece, "hung up on while greeting"
+            greeted += len(piece)
         peer.sendall(half[GREETING_BYTES:])
         yield peer
 
