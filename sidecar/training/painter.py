@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training import renderer
 from training.constants import constant
 from training.picture_pool import Batch
 from training.poses import PoseSampler, picked
@@ -42,11 +43,9 @@ class Painter:
 @torch.no_grad()
 def make_batch(sampler: PoseSampler, count: int, strength: float) -> Batch:
     """Draw hands and take their pictures; more than wanted, to leave out those that nobody could tell."""
-    from training.renderer import pictures  # noqa: PLC0415 - needs CuPy, which only a CUDA host has
-
     shown = sampler.draw(count + round(_SPARE * count))
     other = sampler.beside(shown)
-    taken = pictures(shown.posed.capsules, sampler.hands.groups, shown.window, other, strength)
+    taken = renderer.pictures(shown.posed.capsules, sampler.hands.groups, shown.window, other, strength)
     too_covered = covered(taken.hand, shown.truth.keypoints_2d) > _MOST_COVERED
     rows = too_covered.to(torch.int8).argsort(stable=True)[:count]
     # One pixel that is not a number would spoil the norms' statistics for good.
