@@ -1,5 +1,5 @@
 """`python -m wilor_sidecar`: the same as the installed command."""
 
-from wilor_sidecar.cli.main import run
+from wilor_sidecar.entry import run
 
 run()

@@ -103,6 +103,10 @@ class Launchd:
     def log_command(self, log_file: Path | None, lines: int, *, follow: bool) -> list[str]:
         """The log, and what was said before it was open."""
         files = [self._files.output, log_file or self._files.log]
+        if not follow:
+            files = [file for file in files if file.exists()]
+        if not files:
+            raise AgentError(f"nothing has been logged yet in {self._files.folder}: `wilor-sidecar agent start`")
         # -F goes on when the log rotates, or is not there yet; -q leaves the files' names out.
         return ["tail", "-q", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
 

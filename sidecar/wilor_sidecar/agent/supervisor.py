@@ -45,6 +45,9 @@ class Supervisor(Protocol):
             log_file: as the settings have it; None: where the daemon logs by itself under this supervisor.
             lines: how many.
             follow: and goes on with what comes.
+
+        Raises:
+            AgentError: there is no log yet, and it is not to be waited for.
         """
 
     def leftovers(self) -> list[Path]:

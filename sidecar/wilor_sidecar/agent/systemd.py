@@ -71,6 +71,8 @@ class Systemd:
         """The journal, or the file."""
         following = ["-F" if log_file else "-f"] if follow else []
         if log_file is not None:
+            if not (follow or log_file.exists()):
+                raise AgentError(f"nothing has been logged yet in {log_file}: `wilor-sidecar agent start`")
             return ["tail", "-n", str(lines), *following, str(log_file)]
         return ["journalctl", "--user", f"--unit={UNIT}", "--no-pager", "-o", "cat", "-n", str(lines), *following]
 
@@ -84,8 +86,8 @@ class Systemd:
             return run.stdout
         if "Failed to connect to bus" in run.stderr:
             raise AgentError(
-                f"{failure(run)}. This user has no systemd manager of its own here: log in as that user, or have root "
-                "run `loginctl enable-linger USER`"
+                f"this user has no systemd manager here ({' '.join(run.stderr.split())}): log in as the user, or have "
+                "root run `loginctl enable-linger USER`; where there is no systemd, run `wilor-sidecar serve` yourself"
             )
         raise failure(run)
 

@@ -8,10 +8,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wilor_protocol.replies import State
+from wilor_protocol.replies import State, StatusReply
+from wilor_sidecar.agent.advice import advice
+from wilor_sidecar.agent.errors import AgentError
 from wilor_sidecar.agent.leftovers import remove_leftovers
 from wilor_sidecar.agent.own_settings import AgentSettings, agent_settings
 from wilor_sidecar.agent.program import find_program
+from wilor_sidecar.agent.report import Report
 from wilor_sidecar.agent.supervisor import Supervisor, supervisor_of_this_system
 from wilor_sidecar.agent.waiting import ask, wait_until_ready
 from wilor_sidecar.cli.commands import SubParsers, add_command
@@ -30,6 +33,11 @@ class _Here:
 
     supervisor: Supervisor
     settings: AgentSettings
+
+    @property
+    def is_installed(self) -> bool:
+        """The definition is there."""
+        return self.supervisor.file.path.is_file()
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -65,7 +73,7 @@ def _usable() -> _Here:
     """The same, where a start has a chance."""
     here = _here()
     if here.settings.problem:
-        raise CommandError(here.settings.problem, Exit.CONFIG)
+        raise CommandError(f"{here.settings.problem}\nNothing was changed. Mend {here.settings.file}.", Exit.CONFIG)
     if here.settings.ignored:
         unseen = ", ".join(here.settings.ignored)
         _say(f"note: the agent does not see this shell's {unseen}; write such settings into {here.settings.file}")
@@ -95,6 +103,7 @@ def _run_install(arguments: argparse.Namespace) -> int:
 
 def _run_uninstall(_: argparse.Namespace) -> int:
     here = _here()
+    was_there = here.is_installed or here.supervisor.report().is_loaded
     here.supervisor.forget()
     left = remove_leftovers(
         files=here.supervisor.leftovers(), kernels=kernels_directory(of_agent=True), run_dir=here.settings.run_dir
@@ -103,7 +112,10 @@ def _run_uninstall(_: argparse.Namespace) -> int:
         _say(line)
     if here.settings.log_file:
         _say(f"left {here.settings.log_file}: your settings chose it (log_file), and others may log there")
-    _say(f"the agent is gone; models are still in {here.settings.models_dir}, settings in {here.settings.file}")
+    _say("the agent is gone" if was_there else "no agent was installed here")
+    for what, path in (("models", here.settings.models_dir), ("settings", here.settings.file)):
+        if path.exists():
+            _say(f"kept the {what}: {path}")
     return Exit.OK
 
 
@@ -113,8 +125,9 @@ def _run_start(arguments: argparse.Namespace) -> int:
 
 
 def _run_stop(_: argparse.Namespace) -> int:
-    _here().supervisor.stop()
-    _say("stopped; it will be started at the next login")
+    here = _here()
+    here.supervisor.stop()
+    _say("stopped; it will be started at the next login" if here.is_installed else "no agent is installed here")
     return Exit.OK
 
 
@@ -143,6 +156,8 @@ def _run_status(_: argparse.Namespace) -> int:
     _say("\n".join(lines))
     if status is not None:
         _say("\n".join(status_lines(status)))
+    if next_step := _advice(here, report, status):
+        _say(f"next        {next_step}")
     is_ours = status is not None and status.ready and status.pid == report.pid
     return Exit.OK if is_ours else Exit.FAILED
 
@@ -160,14 +175,29 @@ def _start(here: _Here, timeout_s: float) -> None:
     here.supervisor.start()
     outcome = wait_until_ready(here.supervisor, here.settings.run_dir, timeout_s, _say_state)
     if not outcome.is_ready:
-        raise CommandError(f"{outcome.why}\n{_log_end(here)}".rstrip())
+        sys.stderr.write(_log_end(here))
+        next_step = _advice(here, here.supervisor.report(), ask(here.settings.run_dir))
+        raise CommandError(f"{outcome.why}\nnext: {next_step}")
     _say(f"{outcome.why}, after {time.monotonic() - began:.1f} s")
 
 
+def _advice(here: _Here, report: Report, status: StatusReply | None) -> str:
+    return advice(
+        report,
+        status,
+        is_installed=here.is_installed,
+        settings_problem=here.settings.problem,
+        settings_file=here.settings.file,
+    )
+
+
 def _log_end(here: _Here) -> str:
-    command = here.supervisor.log_command(here.settings.log_file, _LOG_LINES, follow=False)
+    try:
+        command = here.supervisor.log_command(here.settings.log_file, _LOG_LINES, follow=False)
+    except AgentError:  # there is none yet
+        return ""
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
-    return f"its log ends:\n{run.stdout}" if run.stdout.strip() else ""
+    return f"its log ends:\n{run.stdout.rstrip()}\n\n" if run.stdout.strip() else ""
 
 
 def _say_state(state: State) -> None:

@@ -21,6 +21,7 @@ from wilor_sidecar.agent.waiting import ask
 from .session import WAIT_S, fill_cache
 
 _HERE = Path(__file__).parent
+_AGENT = (sys.executable, str(_HERE / "as_on_a_mac.py"), "agent")
 THROTTLE_SCALE = 0.1
 """launchd's 10 s become 1 s."""
 
@@ -79,9 +80,13 @@ class MacSession:
 
     def agent(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run `wilor-sidecar agent ...`."""
-        command = [sys.executable, str(_HERE / "as_on_a_mac.py"), "agent", *arguments]
         environment = {**self._environment, **variables}
+        command = [*_AGENT, *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
+
+    def agent_that_goes_on(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `wilor-sidecar agent ...`, which does not end by itself; its output is piped."""
+        return subprocess.Popen([*_AGENT, *arguments], stdout=subprocess.PIPE, text=True, env=self._environment)
 
     def launchctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the stand-in."""

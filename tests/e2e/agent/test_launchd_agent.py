@@ -1,10 +1,12 @@
 """The agent on a Mac, command by command; the daemon is the real one, launchd a stand-in."""
 
+import logging
 import plistlib
 import stat
 
 from wilor_sidecar.agent.written_file import WrittenFile
 from wilor_sidecar.daemon_process import DaemonProcess
+from wilor_sidecar.logs import PrivateFile
 
 from .mac_session import MacSession
 
@@ -58,6 +60,25 @@ def test_start_stop_restart(mac: MacSession) -> None:
     mac.set(log_level="debug")
     assert mac.agent("restart").returncode == 0
     assert len({first, second, mac.pid()}) == 3
+
+
+def test_logs_are_followed_through_a_rotation(mac: MacSession) -> None:
+    """From before there is a log, over its beginning, and on when the daemon begins a new file."""
+    assert "nothing has been logged yet" in mac.agent("logs").stderr
+    log = logging.Logger("daemon")
+    mac.logs.mkdir(parents=True)
+    with mac.agent_that_goes_on("logs", "-f") as following:
+        handler = PrivateFile(mac.logs / "daemon.log", file_bytes=100, old_files=2)
+        log.addHandler(handler)
+        try:
+            assert following.stdout is not None
+            for number in range(5):  # a line is more than half a file
+                log.warning("%d %s", number, "-" * 60)
+                assert following.stdout.readline().startswith(f"{number} ---")
+        finally:
+            following.terminate()
+            handler.close()
+    assert sorted(path.name for path in mac.logs.iterdir()) == ["daemon.log", "daemon.log.1", "daemon.log.2"]
 
 
 def test_print_only_prints(mac: MacSession) -> None:
