@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from wilor_protocol.replies import State, StatusReply
 from wilor_sidecar.agent.advice import advice
+from wilor_sidecar.agent.command_line import run_command
 from wilor_sidecar.agent.errors import AgentError
 from wilor_sidecar.agent.leftovers import remove_leftovers
 from wilor_sidecar.agent.own_settings import AgentSettings, agent_settings
@@ -65,6 +65,8 @@ def add_parser(commands: SubParsers) -> None:
 
 def _here() -> _Here:
     home, user_id = Path.home(), os.getuid()
+    if user_id == 0 and "SUDO_UID" in os.environ:
+        raise CommandError("the agent belongs to the user who logs in, not to root: run this without sudo", Exit.USAGE)
     supervisor = supervisor_of_this_system(os.environ, home, user_id)
     return _Here(supervisor, agent_settings(os.environ, home, user_id))
 
@@ -89,7 +91,8 @@ def _run_install(arguments: argparse.Namespace) -> int:
         return Exit.OK
     condition = file.condition(definition)
     if condition == "edited" and not arguments.force:
-        _say(f"kept {file.path}, which was changed by hand (--force overwrites it):\n{file.changes(definition)}")
+        _say(f"kept {file.path}, which was changed by hand:\n{file.changes(definition)}")
+        _say("`wilor-sidecar agent restart` runs the daemon by it, `agent install --force` takes the changes back")
     elif condition == "as wanted":
         _say(f"{file.path} is as it should be")
     else:
@@ -110,7 +113,7 @@ def _run_uninstall(_: argparse.Namespace) -> int:
     )
     for line in left:
         _say(line)
-    if here.settings.log_file:
+    if here.settings.log_file and here.settings.log_file.exists():
         _say(f"left {here.settings.log_file}: your settings chose it (log_file), and others may log there")
     _say("the agent is gone" if was_there else "no agent was installed here")
     for what, path in (("models", here.settings.models_dir), ("settings", here.settings.file)):
@@ -167,7 +170,10 @@ def _run_logs(arguments: argparse.Namespace) -> int:
     here = _here()
     command = here.supervisor.log_command(here.settings.log_file, arguments.lines, follow=arguments.follow)
     sys.stdout.flush()
-    os.execvp(command[0], command)  # noqa: S606 - ours, and no shell
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - ours, and no shell
+    except FileNotFoundError:
+        raise AgentError(f"{command[0]}, which reads the log, is not installed here") from None
 
 
 def _start(here: _Here, timeout_s: float) -> None:
@@ -177,7 +183,7 @@ def _start(here: _Here, timeout_s: float) -> None:
     if not outcome.is_ready:
         sys.stderr.write(_log_end(here))
         next_step = _advice(here, here.supervisor.report(), ask(here.settings.run_dir))
-        raise CommandError(f"{outcome.why}\nnext: {next_step}")
+        raise CommandError(f"{outcome.why}\nnext: {next_step}" if next_step else outcome.why)
     _say(f"{outcome.why}, after {time.monotonic() - began:.1f} s")
 
 
@@ -194,10 +200,10 @@ def _advice(here: _Here, report: Report, status: StatusReply | None) -> str:
 def _log_end(here: _Here) -> str:
     try:
         command = here.supervisor.log_command(here.settings.log_file, _LOG_LINES, follow=False)
-    except AgentError:  # there is none yet
+        said = run_command(command).stdout.rstrip()
+    except AgentError:  # there is none yet, or nobody who reads it
         return ""
-    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
-    return f"its log ends:\n{run.stdout.rstrip()}\n\n" if run.stdout.strip() else ""
+    return f"its log ends:\n{said}\n\n" if said else ""
 
 
 def _say_state(state: State) -> None:

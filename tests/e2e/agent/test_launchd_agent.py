@@ -1,8 +1,11 @@
 """The agent on a Mac, command by command; the daemon is the real one, launchd a stand-in."""
 
 import logging
+import os
 import plistlib
 import stat
+
+import pytest
 
 from wilor_sidecar.agent.written_file import WrittenFile
 from wilor_sidecar.daemon_process import DaemonProcess
@@ -99,6 +102,7 @@ def test_changes_by_hand_are_kept(mac: MacSession) -> None:
     kept = mac.agent("install")
     assert kept.returncode == 0
     assert f"kept {mac.plist}, which was changed by hand" in kept.stdout
+    assert "agent restart` runs the daemon by it" in kept.stdout
     assert "+\t<integer>17</integer>" in kept.stdout
     assert "<integer>17</integer>" in mac.plist.read_text()
     first = mac.pid()
@@ -141,6 +145,16 @@ def test_wrong_settings_are_not_installed(mac: MacSession) -> None:
     installed = mac.agent("install")
     assert installed.returncode == 78
     assert "nowhere" in installed.stderr
+    assert not mac.plist.exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can have come by sudo")
+def test_with_sudo_it_is_refused(mac: MacSession) -> None:
+    """Root's agent would never be there at this user's login, and its files would be root's."""
+    for action in ("install", "status", "uninstall"):
+        refused = mac.agent(action, SUDO_UID="501")
+        assert refused.returncode == 64
+        assert "without sudo" in refused.stderr
     assert not mac.plist.exists()
 
 
