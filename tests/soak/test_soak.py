@@ -32,6 +32,7 @@ MOST_BYTES_A_REQUEST = 100.0
 WAIT_S = 60
 _EACH = {"camera": 2, "asker": 1, "listener": 2, "watcher": 1, "vandal": 1}
 _KILL_EVERY_S = 3.0
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
 _ROOT = Path(__file__).parents[2]
 
 pytestmark = [
@@ -85,6 +86,15 @@ def traffic_to(daemon: DaemonProcess, mark: Fault) -> Iterator[Traffic]:
         yield traffic
     finally:
         traffic.end()
+
+
+@pytest.fixture(autouse=True)
+def _frugal_malloc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the daemons free goes back to the system at once. Otherwise glibc keeps it, here and there, for some 20 MB
+    of ups and downs that hide a leak or look like one.
+    """
+    for name, value in _MALLOC.items():
+        monkeypatch.setenv(name, value)
 
 
 @dataclass
