@@ -167,6 +167,13 @@ def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:
     ("arguments", "status", "words"),
     [
         ((), 64, "COMMAND"),
+        (("statsu",), 64, "statsu"),
+        (
+            ("serve", "--hang-limt=3"),
+            64,
+            "--hang-limt: there is no such argument; the nearest is --hang-limit\nusage: wilor-sidecar serve",
+        ),
+        (("status", "now"), 64, "now: there is no such argument\nusage: wilor-sidecar status"),
         (("serve", "--log-level", "loud"), 78, "log_level"),
         (("serve", "--metrics", "0.0.0.0:9090"), 78, "loopback"),
         (("serve", "--metrics", "9090"), 78, "as 127.0.0.1:9090"),

@@ -1,9 +1,10 @@
 """`wilor-sidecar COMMAND ...`: find the command, run it, turn what it raises into a line and an exit status."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wilor_client.errors import HandClientError
 from wilor_protocol.version import __version__
@@ -33,7 +34,20 @@ _COMMANDS = (setup, serve, config, status, top, estimate, watch, demo, bench, co
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with the exit status of sysexits.h for a command line that cannot be understood."""
+    """argparse, with the exit status of sysexits.h for a command line that cannot be understood.
+
+    What a command does not know is refused by that command, with its own usage and the nearest of its flags.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """All arguments are known, or there is an error."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            near = difflib.get_close_matches(name, flags, n=1)
+            self.error(f"{name}: there is no such argument{f'; the nearest is {near[0]}' if near else ''}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message}\n{self.format_usage().strip()}", Exit.USAGE)
