@@ -28,7 +28,7 @@ from .traffic import KINDS
 MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
 CONTROL_MINUTES = min(MINUTES, 3.0)
 SEED = int(os.environ.get("SOAK_SEED", "1"))
-MOST_BYTES_A_REQUEST = 100.0
+MOST_BYTES_A_REQUEST = 30.0
 WAIT_S = 60
 _EACH = {"camera": 2, "asker": 1, "listener": 2, "watcher": 1, "vandal": 1}
 _KILL_EVERY_S = 3.0

@@ -34,7 +34,7 @@ def camera(chance: random.Random, directory: Path, mark: int) -> None:
     first byte of every raw crop, for a daemon that does as it is told.
     """
     crop = np.random.default_rng(chance.randrange(2**32)).integers(0, 256, (256, 256, 3), np.uint8)
-    crop[0, 0, 0] = mark
+    crop[0, :, 0] = mark  # also where a left hand's first byte is, which the daemon mirrors
     raw = hand_crop(crop, "right"), hand_crop(crop, "left", box=(500, 400, 300))
     while True:
         with HandClient(
