@@ -199,10 +199,13 @@ def test_who_does_not_introduce_himself_is_hung_up_on(quick: DaemonProcess) -> N
 
 _CAMERA = """
 import itertools, sys, numpy as np
-from wilor_client import HandClient, HandEvents
+from wilor_client import HandClient, HandEvents, RefusedError
 with HandClient(sys.argv[1], source="cam", timeout_ms=20_000) as client, HandEvents("cam", sys.argv[2]) as events:
     for number in itertools.count(1):
-        client.estimate(np.full((256, 256, 3), 128, np.uint8) * 0, "right")
+        try:
+            client.estimate(np.zeros((256, 256, 3), np.uint8), "right")
+        except RefusedError as refused:  # the other one's frames are newer
+            assert refused.code == "superseded"
         events.next(0)
         print(number, flush=True)
 """
