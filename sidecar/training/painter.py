@@ -18,6 +18,7 @@ _SPARE = 0.15
 _MOST_COVERED = 0.4
 """The share of key points that things may hide: with more nobody could tell the pose, and no detector finds a hand."""
 _SEEN = 0.5
+"""With less of a pixel the hand does not show there."""
 
 
 class Painter:

@@ -19,7 +19,7 @@ _JOINTS = 21
 _PATCH = 1 / 16
 """A patch's side, in parts of the crop's."""
 _PAD = 2 / 256
-"""The patches begin this far before the picture; see `Backbone`."""
+"""The patches begin this far before the picture; see `PatchEmbed`."""
 _DECIMETRES = 10.0
 _SPREAD = 0.7
 """How widely a joint is shared among patches: deviation, in patches."""

@@ -40,6 +40,7 @@ _THUMB_GOAL_SHARES = (4.0, 1.5, 0.5, 0.5, 1.0, 1.5, 1.5)
 _TOUCHING, _RAISED = 0.45, 0.2
 """The shares of hands whose thumb touches a finger, and whose thumb stands off."""
 _RAISED_OF = 12
+"""The farthest of so few candidates stands off farther or less far, as people's thumbs do."""
 _RING_BASE = 13
 # Thumb base flexion, base abduction, base twist, knuckle, end: from and to, degrees.
 THUMB_LOW = (-22.0, -28.0, -25.0, -8.0, -18.0)

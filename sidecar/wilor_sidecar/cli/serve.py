@@ -9,12 +9,7 @@ from typing import NoReturn
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.cli.supervised import (
-    add_supervisor_flag,
-    has_started_under,
-    log_file_under,
-    patience_s,
-)
+from wilor_sidecar.cli.supervised import add_supervisor_flag, has_started_under, log_file_under, patience_s
 from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.keys import KeyRing
