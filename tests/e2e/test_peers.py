@@ -53,6 +53,12 @@ def quick() -> Iterator[DaemonProcess]:
         assert running.stop() == 0, running.log()
 
 
+def files_beside(daemon: DaemonProcess, client: HandClient) -> int:
+    """How many are open once this client is answered: its connection, made in the background, counts too."""
+    client.status()
+    return open_files(daemon.process.pid)
+
+
 def files_as_before(daemon: DaemonProcess, before: int) -> None:
     """All that these peers had open is closed."""
     wait_for(lambda: open_files(daemon.process.pid) <= before, f"no more than {before} files are open", WAIT_S)
@@ -103,7 +109,7 @@ def test_four_hundred_connections_are_served() -> None:
         daemon.start()
     with daemon_running(daemon), client_of(daemon) as client:
         daemon.wait_until("ready")
-        before = open_files(daemon.process.pid)
+        before = files_beside(daemon, client)
         assert client.status().process.open_files_limit > 256
         with crowd(daemon, 400) as peers:
             assert open_files(daemon.process.pid) >= 400
@@ -171,7 +177,7 @@ def test_half_a_message_and_silence_cost_nobody_anything(quick: DaemonProcess, e
     """Ten peers of each sort stop in the middle: the others are served as ever, and what they held is given back."""
     with client_of(quick) as client, contextlib.ExitStack() as peers:
         client.estimate(CROP, "right")
-        before = open_files(quick.process.pid), resident_bytes(quick.process.pid)
+        before = files_beside(quick, client), resident_bytes(quick.process.pid)
         for half in halves(kind) * 10:
             peers.enter_context(silent_peer(quick.run_dir / endpoint, half))
         for _ in range(50):
@@ -234,7 +240,7 @@ def test_clients_that_vanish_leave_nothing_behind() -> None:
     """Thirty of them go while their request runs or waits: each is answered into the void, and nobody else notices."""
     with faulty_daemon(delay_ms=20) as daemon, client_of(daemon) as client:
         daemon.wait_until("ready")
-        before = open_files(daemon.process.pid)
+        before = files_beside(daemon, client)
         for number in range(1, 31):
             with RawPeer(daemon.run_dir / "requests", b"DEALER") as peer:
                 peer.socket.sendall(request(body_of(f"vanishing {number}")))
