@@ -16,7 +16,7 @@ static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 #endif
 
 #define MAX_CAPSULES 32   // of a hand, as handed over
-#define WEBS 4            // folds of skin that a hand gets on top: between the fingers, and to the thumb
+#define WEBS 5            // folds of skin that a hand gets on top: between the fingers, and two to the thumb
 #define MAX_TOTAL (2 * (MAX_CAPSULES + WEBS))
 #define PROPS 2
 #define PROP_FLOATS 16
@@ -170,8 +170,11 @@ DEVICE void add_webs(Scene* s, int N, int hand) {
     make_capsule(&s->all[first + N + finger - 2], a, l->ra * 0.66f * thin, b, r->ra * 0.66f * thin, unit(l->dorsal + r->dorsal), 0, hand, 0, -1);
   }
   const Capsule *thumb = find(*s, first, N, 1, 0), *ray = find(*s, first, N, 0, 0);
-  V a = thumb->a + thumb->ab * 0.72f, b = ray->a + ray->ab * 0.80f;
-  make_capsule(&s->all[first + N + 3], a, thumb->ra * 0.55f, b, ray->ra * 0.55f, unit(thumb->dorsal + ray->dorsal), 0, hand, 0, -1);
+  // Below the edge of the web lies its middle: where the thumb is spread wide, the palm alone would not fill it.
+  for (int fold = 0; fold < 2; fold++) {
+    V a = thumb->a + thumb->ab * (fold ? 0.40f : 0.72f), b = ray->a + ray->ab * (fold ? 0.52f : 0.80f);
+    make_capsule(&s->all[first + N + 3 + fold], a, thumb->ra * 0.55f, b, ray->ra * 0.55f, unit(thumb->dorsal + ray->dorsal), 0, hand, 0, -1);
+  }
 }
 DEVICE void set_palm(Scene* s, int N, int hand) {
   int first = hand * (N + WEBS);

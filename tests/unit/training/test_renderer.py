@@ -1,8 +1,10 @@
 """The renderer draws what the geometry says; seen through the kernel compiled for the CPU."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from training import cpu_harness
 from training.hand import FINGER_BONES, FOREARM, PARENTS, hand_of_shape
@@ -16,6 +18,8 @@ SIDE = 0.6
 COVER, MASK, DEPTH, SHADE = 3, 4, 5, 6
 PALM_TO_CAMERA = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # fingers up
 TURNED = np.diag([-1.0, 1.0, -1.0])
+UNTURNED = np.eye(3)
+LONG_THUMB = (0.1, -1.6, -0.4, 0.9, 1.3, 0.3, 0.7, 2.2, 0.3, -0.3)
 FIST = (1.0, 1.0, 1.0, 1.0)
 OPEN = (0.0, 0.0, 0.0, 0.0)
 
@@ -40,14 +44,20 @@ def turn_about_z(degrees: float) -> Floats:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
 
 
-def posed(bends: tuple[float, ...], turn: Floats, distance_m: float = 0.5) -> tuple[NDArray[np.float32], Floats]:
-    """Capsules (1, N, 12) and the joints and tips (21, 3) of the mean hand, bent, turned, before the camera."""
-    hand = hand_of_shape(np.zeros(10))
+def posed(
+    bends: tuple[float, ...],
+    turn: Floats,
+    distance_m: float = 0.5,
+    thumb: Floats = UNTURNED,
+    betas: tuple[float, ...] = (0.0,) * 10,
+) -> tuple[NDArray[np.float32], Floats]:
+    """Capsules (1, N, 12) and the joints and tips (21, 3) of a hand, bent, turned, before the camera."""
+    hand = hand_of_shape(np.array(betas))
     turns, places = [turn], [np.array([0.0, 0.09, distance_m])]
     joints = np.concatenate([hand.joints, hand.joints[:1]])
     for bone in range(1, FOREARM + 1):
         parent = PARENTS[bone] if bone < FOREARM else 0
-        own = np.eye(3)
+        own = thumb if bone == FINGER_BONES["thumb"] else UNTURNED
         for finger, bend in zip(("index", "middle", "ring", "little"), bends, strict=True):
             if FINGER_BONES[finger] <= bone < FINGER_BONES[finger] + 3:
                 own = turn_about_z(75 * bend)
@@ -114,6 +124,18 @@ def test_key_points_lie_in_the_mask(bends: tuple[float, ...], turn: Floats) -> N
     capsules, points = posed(bends, turn)
     mask = drawn(capsules)[MASK]
     assert all(mask[pixel_of(point)] > 0.5 for point in points)
+
+
+@pytest.mark.parametrize("abduction", [20.0, 30.0, 40.0])
+@pytest.mark.parametrize("turned_by", [-40.0, -20.0, 0.0])
+def test_a_thumb_spread_wide_is_joined_to_the_palm_by_skin(abduction: float, turned_by: float) -> None:
+    """Nowhere is the background seen through a hand whose fingers touch nothing."""
+    thumb = Rotation.from_rotvec([abduction, 10.0, 6.0], degrees=True).as_matrix()
+    view = Rotation.from_euler("y", turned_by, degrees=True).as_matrix() @ PALM_TO_CAMERA
+    capsules, _ = posed(OPEN, view, 0.4, thumb, LONG_THUMB)
+    empty = (drawn(capsules)[MASK] < 0.5).astype(np.uint8)
+    parts, _ = cv2.connectedComponents(np.pad(empty, 1, constant_values=1), connectivity=4)
+    assert parts == 2, "the hand, and one background around it"
 
 
 def test_the_nearer_hand_hides_the_farther_and_only_the_target_is_masked() -> None:
