@@ -55,7 +55,7 @@ class DaemonProcess:
         self.run_dir = run_dir or Path(self._own_dir.name)  # type: ignore[union-attr]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         named = () if model is None else ("--model", model)
-        self._command = [sys.executable, "-m", module, "serve", *named, *arguments]
+        self._command = [sys.executable, "-P", "-m", module, "serve", *named, *arguments]
         self._environment = {**_without_settings(os.environ), RUN_VARIABLE: str(self.run_dir), **(environment or {})}
 
     @property

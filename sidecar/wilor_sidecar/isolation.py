@@ -65,7 +65,7 @@ class Child:
         lifeline, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", module, str(lifeline)],
+                [sys.executable, "-P", "-m", module, str(lifeline)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

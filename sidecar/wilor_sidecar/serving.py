@@ -26,7 +26,7 @@ _SMALL_SIDE = 256
 _TIMED_S = 0.2
 _LEAST_TIMES = 3
 _PRODUCT_TOLERANCE = 0.25
-"""Entries are about 23 large; TF32, which a GPU may use, is right to about 0.05."""
+"""Entries are about 23 large; TF32, which somebody may have turned on, is right to about 0.05."""
 
 
 class ServedModel:

@@ -46,6 +46,13 @@ def test_what_was_chosen_is_served(models_dir: Path) -> None:
     assert served_by(daemon).startswith("embedded")
 
 
+def test_nothing_in_the_working_directory_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that a command starts takes its libraries from where they are installed."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('run')")
+    monkeypatch.chdir(tmp_path)
+    assert served_by(DaemonProcess).startswith("embedded")
+
+
 def test_models_are_listed_for_people_and_programs(models_dir: Path) -> None:
     """Source, licence, dtype, size, hash, and which one is served."""
     for_people = command("models").stdout

@@ -51,6 +51,16 @@ def test_axis_angles_survive_every_angle(angle: float) -> None:
     assert np.abs(axis_angles_from_matrices(matrices) - vectors).max() < 1e-6
 
 
+def test_what_is_no_rotation_has_no_angle() -> None:
+    """It is NaN, and those beside it have theirs."""
+    matrices = np.tile(np.eye(3, dtype=np.float32), (2, 3, 1, 1))
+    matrices[0, 1] = np.nan
+    matrices[1, 0], matrices[1, 2] = 0, np.inf
+    angles = axis_angles_from_matrices(matrices)
+    assert np.isnan(angles).all(axis=-1).tolist() == [[False, True, False], [True, False, True]]
+    assert not np.nan_to_num(angles).any()
+
+
 def test_deconvolution_equals_the_transposed_convolution() -> None:
     """Whole and corner equal MLX's own transposed convolution with the normalisation after it."""
     rng = np.random.default_rng(2)

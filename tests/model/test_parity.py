@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import Wilor, load_model
+from wilor_sidecar.model.vit import Backbone
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.layout import BlocksDtype
 from wilor_sidecar.weights.seeded import crops, write_seeded_checkpoint
@@ -62,6 +64,24 @@ def test_batch_gives_what_its_crops_give_alone(name: str, batch: int, seeded_mod
     model, pixels, golden = seeded_case(name, seeded_model)
     chosen = np.arange(batch)[::-1] % len(pixels)
     assert_exact(model(pixels[chosen]), {key: golden[key][chosen] for key in model(pixels[:1])})
+
+
+@pytest.mark.parametrize("name", ["golden_160x3", "golden_160x3_wide"])
+def test_a_crop_that_overflows_spoils_no_other(
+    name: str, seeded_model: Callable[..., Wilor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One crop's tokens are not numbers: it is told as NaN, and the others have upstream's numbers, near and wide."""
+    model, pixels, golden = seeded_case(name, seeded_model)
+    whole = Backbone.all_but_last_block
+
+    def overflowing(self: Backbone, crops_rgb: mx.array) -> mx.array:
+        tokens = whole(self, crops_rgb)
+        return mx.concatenate([mx.full(tokens[:1].shape, float("inf")), tokens[1:]])
+
+    monkeypatch.setattr(Backbone, "all_but_last_block", overflowing)
+    outputs = model(pixels)
+    assert_exact({key: values[1:] for key, values in outputs.items()}, {key: golden[key][1:] for key in outputs})
+    assert all(np.isnan(values[0]).any() for values in outputs.values())
 
 
 @pytest.mark.parametrize(

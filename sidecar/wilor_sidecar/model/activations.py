@@ -44,7 +44,9 @@ def on_gpu() -> bool:
 def gelu(x: mx.array) -> mx.array:
     """The exact (erf) GELU, elementwise."""
     if on_gpu():
-        return 0.5 * x * (1 + mx.erf(x * 0.5**0.5))
+        # In float32, whatever comes: of 1 + erf half precision leaves few digits where x is negative.
+        wide = x.astype(mx.float32)
+        return (0.5 * wide * (1 + mx.erf(wide * 0.5**0.5))).astype(x.dtype)
     return _gelu_polynomial(x)
 
 

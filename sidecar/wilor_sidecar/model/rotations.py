@@ -6,6 +6,9 @@ from scipy.spatial.transform import Rotation
 
 from wilor_sidecar.mlx import mx
 
+_ROUNDING = 0.01
+"""A rotation's determinant is 1; two vectors that are parallel make it 0, and what is not a number leaves none."""
+
 
 def matrices_from_6d(x: mx.array) -> mx.array:
     """Rotation matrices from pairs of vectors that are neither unit nor orthogonal.
@@ -40,7 +43,11 @@ def axis_angles_from_matrices(matrices: NDArray[np.float32]) -> NDArray[np.float
         matrices: (..., 3, 3) float32.
 
     Returns:
-        (..., 3) float32, radians.
+        (..., 3) float32, radians; NaN where a matrix is no rotation, so that the others still have theirs.
     """
-    vectors: NDArray[np.float64] = Rotation.from_matrix(matrices.reshape(-1, 3, 3).astype(np.float64)).as_rotvec()
-    return vectors.astype(np.float32).reshape(*matrices.shape[:-2], 3)
+    flat = matrices.reshape(-1, 3, 3).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        are_rotations = np.abs(np.linalg.det(flat) - 1) < _ROUNDING
+    vectors = np.full((len(flat), 3), np.nan, np.float32)
+    vectors[are_rotations] = Rotation.from_matrix(flat[are_rotations]).as_rotvec()
+    return vectors.reshape(*matrices.shape[:-2], 3)

@@ -77,22 +77,23 @@ class Wilor:
 
     def _run(self, crops_rgb: NDArray[np.uint8]) -> list[mx.array]:
         """The refined hands by the short way, or by the long one where a hand reaches beyond the corner."""
-        *hands, is_beyond, tokens = self._short_way(mx.array(crops_rgb))
-        mx.eval(*hands, is_beyond)
-        if is_beyond.item():
+        *hands, is_inside, tokens = self._short_way(mx.array(crops_rgb))
+        mx.eval(*hands, is_inside)
+        if not is_inside.item():
             hands = self._long_way(tokens)
             mx.eval(*hands)
         return hands
 
     def _by_corner(self, crops_rgb: mx.array) -> list[mx.array]:
-        """Refined hands, whether the first estimate reaches beyond the corner, and tokens for the long way."""
+        """Refined hands, whether all first estimates lie inside the corner, and tokens for the long way."""
         tokens = self._backbone.all_but_last_block(crops_rgb)
         finished = self._backbone.corner_tokens(tokens)
         first = self._backbone.first_estimate(finished)
         points = self._points(first)
         refined = self._refine_net.refine_by_corner(finished[:, QUERIES:], first, points)
-        is_beyond = mx.stack([xy.max() for xy in points]).max() > 1
-        return [*self._hands(refined), is_beyond, tokens]
+        # Asked so that a hand that is not a number is not inside: the others of its batch may be beyond.
+        is_inside = mx.stack([(xy <= 1).all() for xy in points]).all()
+        return [*self._hands(refined), is_inside, tokens]
 
     def _by_maps(self, tokens: mx.array) -> list[mx.array]:
         """Refined hands, whatever their reach, from the tokens before the last block."""

@@ -15,6 +15,7 @@ from wilor_sidecar.isolation import Child, IsolatedError, Limits, answer
 WAIT_S = 60
 MODULE = "tests.unit.setup.test_isolation"
 """This one, as the child finds it from the root of the repository."""
+_ROOT = Path(__file__).parents[3]
 
 
 class Task(msgspec.Struct):
@@ -65,9 +66,21 @@ def ask(what: str, text: str = "", **limits: float) -> str:
     return Child(MODULE, Limits(**{"wall_s": WAIT_S, **limits})).ask(Task(what, text), Done).text  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def _child_finds_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(_ROOT))
+
+
 def test_an_answer_comes_back() -> None:
     """Whatever the text."""
     assert ask("echo", "héllo\n") == "héllo\n"
+
+
+def test_nothing_in_the_working_directory_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a downloaded file is called as a library is."""
+    (tmp_path / "msgspec.py").write_text("raise SystemExit('run')")
+    monkeypatch.chdir(tmp_path)
+    assert ask("echo", "unharmed") == "unharmed"
 
 
 @pytest.mark.parametrize(
