@@ -16,6 +16,8 @@ from wilor_protocol.private_directory import NotPrivateError, make_private
 
 _ASK_AGAIN_S = 0.1
 _LOCK = "daemon.lock"
+_TCP_REQUESTS, _TCP_EVENTS = "tcp-in", "tcp-out"
+"""No longer than the names of the others: a socket's path must be short."""
 
 
 class RunDirectoryError(Exception):
@@ -70,6 +72,16 @@ class RunDirectory:
         """Where events are published."""
         return events_address(self.path)
 
+    @property
+    def tcp_requests(self) -> Path:
+        """The socket that requests over TCP are led to."""
+        return self.path / _TCP_REQUESTS
+
+    @property
+    def tcp_events(self) -> Path:
+        """The socket that subscribers over TCP are led to."""
+        return self.path / _TCP_EVENTS
+
     def release(self) -> None:
         """Remove the sockets and let the lock go. The lock's file stays: removing it could free a successor's."""
         self._remove_sockets()
@@ -101,6 +113,8 @@ class RunDirectory:
     def _remove_sockets(self) -> None:
         for address in (self.requests_address, self.events_address):
             Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+        for inside in (self.tcp_requests, self.tcp_events):
+            inside.unlink(missing_ok=True)
 
 
 def _check_length(path: Path) -> None:

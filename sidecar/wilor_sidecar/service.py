@@ -140,7 +140,7 @@ class Service:
             ConfigError: not there.
         """
         self._door = door
-        door.open(self._context, self._requests.socket, self._events.socket)
+        door.open(self._context, self._requests.socket, self._events.socket, self._directory)
 
     def run(self) -> Ending:
         """Live: start, serve until told to stop or unable to go on, drain, stop."""
@@ -235,8 +235,10 @@ class Service:
         self._requests.close()
         self._events.close()
         if self._door is not None:
-            self._door.close()
+            self._door.forget_keys()
         self._context.term()
+        if self._door is not None:
+            self._door.close()
         self._bell.close()
         self._ring.close()
         self._directory.release()

@@ -5,6 +5,8 @@ wherever keys have been made, both sides prove who they are and everything is en
 """
 
 import logging
+import os
+from pathlib import Path
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -12,6 +14,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from wilor_sidecar.config import ConfigError
 from wilor_sidecar.config.host_port import HostPort
 from wilor_sidecar.keys import KeyPair, KeyRing, KeysError
+from wilor_sidecar.run_directory import RunDirectory
+from wilor_sidecar.tcp_gate import TcpGate
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +48,16 @@ class TcpDoor:
                 "make some with `wilor-sidecar keys add NAME`"
             )
         self._authenticator: ThreadAuthenticator | None = None
+        self._gate = TcpGate()
 
-    def open(self, context: zmq.Context[Socket], requests: Socket, events: Socket) -> None:
+    def open(self, context: zmq.Context[Socket], requests: Socket, events: Socket, directory: RunDirectory) -> None:
         """Bind both sockets, which may be bound elsewhere already: there nothing changes.
+
+        Args:
+            context: of the sockets.
+            requests: answers.
+            events: publishes.
+            directory: where they are bound, for what comes through the gate.
 
         Raises:
             ConfigError: a port is taken, or the address is not this machine's.
@@ -57,24 +68,28 @@ class TcpDoor:
             self._authenticator = ThreadAuthenticator(context)
             self._authenticator.start()
             self._authenticator.configure_curve_callback(_DOMAIN, credentials_provider=_Guard(self._keys))
-        self._bind(requests, self._where)
-        self._bind(events, HostPort(self._where.host, self._where.port + 1))
+        self._bind(requests, self._where, directory.tcp_requests)
+        self._bind(events, HostPort(self._where.host, self._where.port + 1), directory.tcp_events)
+        self._gate.start()
 
-    def close(self) -> None:
-        """Look at nobody's keys any more; before the context ends."""
+    def forget_keys(self) -> None:
+        """Look at nobody's any more; before the context ends."""
         if self._authenticator is not None:
             self._authenticator.stop()
 
-    def _bind(self, socket: Socket, where: HostPort) -> None:
-        # libzmq copies a socket's options when it binds: what was bound before keeps its own.
-        socket.setsockopt(zmq.IPV6, where.host.version == 6)
-        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    def close(self) -> None:
+        """Close the ports; after the context has ended, so that the last replies still go out."""
+        self._gate.close()
+
+    def _bind(self, socket: Socket, where: HostPort, inside: Path) -> None:
         if self._pair is not None:
+            # libzmq copies a socket's options when it binds: what was bound before keeps its own.
             _require_keys(socket, self._pair)
+        socket.bind(f"ipc://{inside}")
         try:
-            socket.bind(f"tcp://{where}")
-        except zmq.ZMQError as error:
-            raise ConfigError(f"tcp: cannot listen at {where}: {error.strerror}") from error
+            self._gate.listen(where, inside)
+        except OSError as error:
+            raise ConfigError(f"tcp: cannot listen at {where}: {os.strerror(error.errno or 0)}") from error
         log.info("also at tcp://%s%s", where, ", with keys" if self._pair else "")
 
 

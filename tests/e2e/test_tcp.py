@@ -1,7 +1,10 @@
 """Over TCP: only when asked, beyond the loopback only with keys, and then only for clients whose keys are known."""
 
+import contextlib
+import resource
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +14,16 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
+from tests.e2e.processes import resident_bytes
 from tests.e2e.test_answers import EVENT_MS, wait_until_subscribed
 from tests.e2e.test_commands import command
 from wilor_client import ClientKeys, HandClient, HandClientError, HandEvents, NoReplyError
 from wilor_protocol.events import hands_topic
 from wilor_sidecar.daemon_process import DaemonProcess
+from wilor_sidecar.tcp_gate import MOST_CONNECTIONS
+
+CURVE_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
+LARGE_COMMAND = b"\x06" + struct.pack(">Q", 2_000_000) + bytes(1_000_000)
 
 
 def free_port() -> int:
@@ -90,6 +98,28 @@ def test_nobody_else_is_served(guarded: DaemonProcess, keys: ClientKeys, port: i
         assert client.hello().state == "ready"
     assert f"somebody with an unknown key was turned away: {public}" in guarded.log()
     assert keys.secret not in guarded.log()
+
+
+def test_strangers_can_fill_the_gate_and_no_more(guarded: DaemonProcess, keys: ClientKeys, port: int) -> None:
+    """Crowds that never prove who they are, each with a large command begun: the daemon has a place left for others.
+
+    libzmq alone would keep each of them, with all that it sends, and abort the process at its last descriptor.
+    """
+    pid = guarded.process.pid
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (512, 512))
+    with HandClient(guarded.requests_address, timeout_ms=20_000) as local, contextlib.ExitStack() as strangers:
+        before = local.status().process.open_files, resident_bytes(pid)
+        for number in range(600):
+            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", port + number % 2)))
+            with contextlib.suppress(OSError):  # it was turned away
+                stranger.sendall(CURVE_GREETING + LARGE_COMMAND)
+        now = local.status().process.open_files, resident_bytes(pid)
+        print(f"{now[0] - before[0]} more files, {(now[1] - before[1]) / 1e6:.0f} MB more")
+        assert now[0] - before[0] <= 2 * 3 * MOST_CONNECTIONS + 16, "at each port, and three for each connection"
+        assert now[1] - before[1] < 200e6
+        assert f"was turned away: there are {MOST_CONNECTIONS} already" in guarded.log()
+    with HandClient(f"tcp://127.0.0.1:{port}", timeout_ms=20_000, keys=keys) as client:
+        assert client.hello().state == "ready"
 
 
 def test_clients_come_and_go_without_a_restart(guarded: DaemonProcess, port: int, tmp_path: Path) -> None:
