@@ -1,25 +1,28 @@
 """Files from the Hugging Face hub, into the cache that huggingface_hub shares with other programs.
 
 Requests, redirects, tokens, retries and the progress bar are huggingface_hub's. Ours is that a cut download goes on in
-a later run, which its own cache cannot, and that bytes are compared with the hash that was promised.
+a later run, which its own cache cannot, that a link which has expired meanwhile is asked for anew, and that bytes are
+compared with the hash that was promised.
 """
 
-import contextlib
-import hashlib
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from wilor_sidecar.setup.errors import SetupError
+from wilor_sidecar.setup.hub_refusals import told
 from wilor_sidecar.setup.manifest import RemoteFile
+from wilor_sidecar.weights.digest import sha256_of
+from wilor_sidecar.weights.durable_files import replace_text, sync_file
 from wilor_sidecar.weights.provenance import FetchedFile
 
 _NEWEST = "main"
 _SHA256_HEX = 64
+_NO_LONGER = (401, 403)
+"""What a storage host says of a signed link that has expired; of an account it knows nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,15 @@ def settle_hub(*, offline: bool) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def is_offline() -> bool:
+    """Whether nobody is to be asked, as huggingface_hub reads the environment; see `settle_hub`."""
+    from huggingface_hub import is_offline_mode  # noqa: PLC0415 - reads the environment: see settle_hub
+
+    return is_offline_mode()
+
+
 class Hub:
-    """One repository at one revision.
+    """One repository at one commit.
 
     Attributes:
         repository: its name.
@@ -55,14 +65,13 @@ class Hub:
 
         Args:
             repository: its name on the hub.
-            revision: 40 hex digits; None: the newest.
+            revision: 40 hex digits; None: the newest there is when the first file is asked for, for all files.
             say: shows a line.
         """
         self.repository = repository
         self._is_pinned = revision is not None
-        self._revision = revision or _NEWEST
+        self._commit = revision
         self._say = say
-        self._asked: dict[str, _Announced] = {}
 
     @property
     def cache(self) -> Path:
@@ -72,11 +81,13 @@ class Hub:
         return Path(constants.HF_HUB_CACHE)
 
     def cached(self, file: RemoteFile) -> Path | None:
-        """Where the file is, if the cache has it. No network."""
-        from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415
+        """Where the file is, if the cache has it. No network where the revision is pinned.
 
-        found = try_to_load_from_cache(self.repository, file.name, revision=self._revision)
-        return Path(found) if isinstance(found, str) else None
+        Raises:
+            SetupError: which commit is the newest cannot be found out.
+        """
+        with told(self.repository, file.name):
+            return self._in_cache(file, self._settled_commit(file))
 
     def sizes(self, file: RemoteFile) -> tuple[int, int]:
         """How many bytes a file has, and how many are still to be fetched.
@@ -86,7 +97,8 @@ class Hub:
         """
         if path := self.cached(file):
             return _size_of(path), 0
-        announced = self._announced(file)
+        with told(self.repository, file.name):
+            announced = self._ask(file)
         return announced.size, announced.size - _size_of(announced.part)
 
     def fetch(self, file: RemoteFile) -> Fetched:
@@ -96,82 +108,104 @@ class Hub:
             SetupError: it cannot be had, or is not what was promised.
         """
         path = self.cached(file)
+        with told(self.repository, file.name):
+            if path is None:
+                path = self._download(file)
+            else:
+                self._say(f"{file.name}: in the cache")
+            return Fetched(path, self._checked(file, path))
+
+    def _settled_commit(self, file: RemoteFile) -> str:
+        """The commit that every file is taken from; without a pin the hub is asked for it once, through one file."""
+        if self._commit is None:
+            self._commit = self._newest_in_cache(file) if is_offline() else self._metadata(file, _NEWEST).commit
+        return self._commit
+
+    def _newest_in_cache(self, file: RemoteFile) -> str:
+        from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+
+        path = self._in_cache(file, _NEWEST)
         if path is None:
-            path = self._download(file, self._announced(file))
-        else:
-            self._say(f"{file.name}: in the cache")
-        return Fetched(path, self._checked(file, path))
+            raise LocalEntryNotFoundError(file.name)
+        return _commit_of(file, path)
 
-    def _announced(self, file: RemoteFile) -> "_Announced":
-        """What the hub says of a file, before any of it is fetched."""
-        if file.name not in self._asked:
-            self._asked[file.name] = self._ask(file)
-        return self._asked[file.name]
+    def _in_cache(self, file: RemoteFile, revision: str) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415
 
-    def _ask(self, file: RemoteFile) -> "_Announced":
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+        found = try_to_load_from_cache(self.repository, file.name, revision=revision)
+        return Path(found) if isinstance(found, str) else None
+
+    @property
+    def _folder(self) -> Path:
+        """The repository's in the cache."""
         from huggingface_hub.file_download import repo_folder_name  # noqa: PLC0415
 
-        with _told(self.repository, file.name):
-            url = hf_hub_url(self.repository, file.name, revision=self._revision)
-            metadata = get_hf_file_metadata(url)
-        commit, etag, size = metadata.commit_hash, metadata.etag, metadata.size
-        if not commit or not etag or size is None or "/" in etag:
-            raise SetupError(f"{url}: the answer is not a hub's (no commit, hash or size); is HF_ENDPOINT right?")
-        if self._is_pinned and commit != self._revision:
-            raise SetupError(f"{url}: the hub answers with commit {commit} instead of {self._revision}")
-        if file.size not in (None, size):
-            raise SetupError(f"{url}: has {size} bytes, expected {file.size}; the file is not the one that was pinned")
-        if len(etag) == _SHA256_HEX and file.sha256 not in (None, etag):
-            raise SetupError(
-                f"{url}: has SHA-256 {etag}, expected {file.sha256}; the file is not the one that was pinned"
-            )
-        blobs = self.cache / repo_folder_name(repo_id=self.repository, repo_type="model") / "blobs"
-        return _Announced(url, metadata.location, etag, size, blobs / etag)
+        return self.cache / repo_folder_name(repo_id=self.repository, repo_type="model")
 
-    def _download(self, file: RemoteFile, announced: "_Announced") -> Path:
+    def _metadata(self, file: RemoteFile, revision: str) -> "_Metadata":
+        """What the hub says of a file at a revision."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+
+        url = hf_hub_url(self.repository, file.name, revision=revision)
+        found = get_hf_file_metadata(url)
+        if not found.commit_hash or not found.etag or found.size is None or "/" in found.etag:
+            raise SetupError(f"{url}: the answer is not a hub's (no commit, hash or size); is HF_ENDPOINT right?")
+        return _Metadata(url, found.location, found.commit_hash, found.etag, found.size)
+
+    def _ask(self, file: RemoteFile) -> "_Announced":
+        """What the hub says of a file now, compared with what is known of it. Its link may expire within the hour."""
+        commit = self._settled_commit(file)
+        found = self._metadata(file, commit)
+        if found.commit != commit:
+            raise SetupError(f"{found.url}: the hub answers with commit {found.commit} instead of {commit}")
+        if file.size not in (None, found.size):
+            raise SetupError(
+                f"{found.url}: has {found.size} bytes, expected {file.size}; the file is not the one that was pinned"
+            )
+        if len(found.etag) == _SHA256_HEX and file.sha256 not in (None, found.etag):
+            raise SetupError(
+                f"{found.url}: has SHA-256 {found.etag}, expected {file.sha256}; the file is not the one that was "
+                "pinned"
+            )
+        return _Announced(found.url, found.location, found.etag, found.size, self._folder / "blobs" / found.etag)
+
+    def _download(self, file: RemoteFile) -> Path:
         """Fetch what is missing of a file, and give it to the cache."""
         from huggingface_hub import hf_hub_download  # noqa: PLC0415
 
+        announced = self._ask(file)
         part = announced.part
         if not announced.blob.exists():
             part.parent.mkdir(parents=True, exist_ok=True)
             if got := _size_of(part):
                 self._say(f"{file.name}: going on from {got / 1e6:.1f} of {announced.size / 1e6:.1f} MB")
-            with _told(self.repository, file.name):
-                self._append(part, announced)
+            self._append(file, announced)
             self._refuse_damaged(part, file.sha256 or announced.sha256)
             part.replace(announced.blob)
-        with _told(self.repository, file.name):
-            path = Path(hf_hub_download(self.repository, file.name, revision=self._revision))
+        path = Path(hf_hub_download(self.repository, file.name, revision=self._commit))
         if path.resolve() != announced.blob.resolve():
             raise SetupError(f"{self.repository}: changed while it was being fetched; run the command again")
+        if not self._is_pinned:  # as huggingface_hub notes it, for who looks for the newest without a network
+            replace_text(self._folder / "refs" / _NEWEST, _commit_of(file, path))
         return path
 
-    @staticmethod
-    def _append(part: Path, announced: "_Announced") -> None:
-        from huggingface_hub.file_download import http_get  # noqa: PLC0415
-        from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
+    def _append(self, file: RemoteFile, announced: "_Announced") -> None:
+        """Fetch the rest. A link that is refused is asked for anew, as long as each one brought something."""
+        from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
-        headers: dict[str, Any] = build_hf_headers()
-        if urlparse(announced.location).netloc != urlparse(announced.url).netloc:
-            headers.pop("authorization", None)  # the token is the hub's, not its storage's
-        got = _size_of(part)
-        if got > announced.size:
-            part.unlink()
-            got = 0
-        with part.open("r+b" if got else "wb") as file:
-            file.seek(got)
-            http_get(
-                announced.location,
-                file,
-                resume_size=got,
-                headers=headers,
-                expected_size=announced.size,
-                displayed_filename=announced.url.rsplit("/", 1)[-1],
-            )
-            file.flush()
-            os.fsync(file.fileno())
+        fruitless = 0
+        while True:
+            got = _size_of(announced.part)
+            try:
+                _append_from(announced)
+            except HfHubHTTPError as error:
+                fruitless = 1 if _size_of(announced.part) > got else fruitless + 1
+                if announced.is_at_hub or error.response.status_code not in _NO_LONGER or fruitless > 1:
+                    raise
+            else:
+                return
+            self._say(f"{file.name}: its link is no longer taken; asking the hub for another")
+            announced = self._ask(file)
 
     def _refuse_damaged(self, part: Path, sha256: str | None) -> None:
         """Going on from damaged bytes would never end well, so they are thrown away."""
@@ -194,13 +228,24 @@ class Hub:
             )
         return FetchedFile(
             repository=self.repository,
-            revision=path.parents[len(Path(file.name).parts) - 1].name,
+            revision=_commit_of(file, path),
             pinned=self._is_pinned,
             name=file.name,
             size=size,
             sha256=found,
             checked_against="manifest" if file.sha256 else "hub" if announced else None,
         )
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """A file as the hub tells of it, nothing of it checked."""
+
+    url: str
+    location: str
+    commit: str
+    etag: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -222,61 +267,42 @@ class _Announced:
     def sha256(self) -> str | None:
         return self.etag if len(self.etag) == _SHA256_HEX else None
 
+    @property
+    def is_at_hub(self) -> bool:
+        """Whether the hub itself has it, and not a storage host to which it gives signed links."""
+        return urlparse(self.location).netloc == urlparse(self.url).netloc
 
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+
+def _append_from(announced: _Announced) -> None:
+    """Fetch the rest of a file by this one link."""
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415
+    from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
+
+    headers: dict[str, Any] = build_hf_headers()
+    if not announced.is_at_hub:
+        headers.pop("authorization", None)  # the token is the hub's, not its storage's
+    part = announced.part
+    got = _size_of(part)
+    if got > announced.size:
+        part.unlink()
+        got = 0
+    with part.open("r+b" if got else "wb") as file:
+        file.seek(got)
+        http_get(
+            announced.location,
+            file,
+            resume_size=got,
+            headers=headers,
+            expected_size=announced.size,
+            displayed_filename=announced.url.rsplit("/", 1)[-1],
+        )
+        sync_file(file)
+
+
+def _commit_of(file: RemoteFile, path: Path) -> str:
+    """Which commit a file of the cache belongs to: the folder above its name."""
+    return path.parents[len(Path(file.name).parts) - 1].name
 
 
 def _size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-@contextlib.contextmanager
-def _told(repository: str, file: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into what happened and what to do."""
-    from huggingface_hub import errors  # noqa: PLC0415
-
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise SetupError(
-            f"{repository}: the hub wants its conditions accepted first: open https://huggingface.co/{repository}, "
-            "accept them, and set HF_TOKEN to a token of that account"
-        ) from error
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
-        raise SetupError(
-            f"{repository}: {file} is not in the cache, and this run is offline (--offline or HF_HUB_OFFLINE). "
-            "Run it once with a network, or bring the cache along: it is in HF_HOME"
-        ) from error
-    except errors.HfHubHTTPError as error:
-        raise SetupError(f"{repository}: {_told_status(error.response.status_code, file)}") from error
-    except OSError as error:
-        raise SetupError(f"{repository}: {file} could not be fetched ({_first_line(error)}); {_AGAIN}") from error
-    except Exception as error:
-        # The hub's HTTP library has errors of its own, and none of them is a defect of ours.
-        if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
-            raise
-        raise SetupError(f"{repository}: the hub cannot be reached ({_first_line(error)}); {_AGAIN}") from error
-
-
-_AGAIN = "look at the line and run the command again: what has arrived is kept"
-_STATUS = {
-    401: "the hub wants to know who asks (401): set HF_TOKEN, or unset one that has expired",
-    403: "this account may not have it (403): accept the repository's conditions, or use another HF_TOKEN",
-    404: "there is no {file} at this revision (404): it was moved or removed; --manifest can name another place",
-    416: "the hub cannot go on with a cut download (416): run the command again",
-    429: "too many requests (429): wait some minutes and run the command again; an HF_TOKEN raises the limit",
-}
-
-
-def _told_status(status: int, file: str) -> str:
-    if status in _STATUS:
-        return _STATUS[status].format(file=file)
-    return f"the hub answers {file} with status {status}: try again later; what has arrived is kept"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -31,6 +31,7 @@ class Faults:
         stall: cleared: bodies stop half-way until it is set.
         lies: bodies are not what was announced: they are as long, and wrong.
         size_off: added to every announced size.
+        link_life: bytes that the hub may send before a link to its storage expires; None: it never does.
     """
 
     status: int | None = None
@@ -40,11 +41,20 @@ class Faults:
     stall: threading.Event = field(default_factory=threading.Event)
     lies: bool = False
     size_off: int = 0
+    link_life: int | None = None
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A signed link to the storage: what it leads to, and how many bytes the hub had sent when it was given."""
+
+    content: bytes
+    given_at: int
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came."""
+    """A request that came, its path without the signature."""
 
     method: str
     path: str
@@ -57,6 +67,10 @@ class StandInHub:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
+        self.commit = COMMIT
+        self.older: dict[str, dict[str, bytes]] = {}
+        self.links: list[_Link] = []
+        self.sent_bytes = 0
         self.faults = Faults()
         self.faults.stall.set()
         self.seen: list[Seen] = []
@@ -74,6 +88,15 @@ class StandInHub:
     def storage(self) -> str:
         """The same server under another host's name, as the hub's storage is another host."""
         return f"http://localhost:{self._server.server_port}"
+
+    def push(self, commit: str, changed: Mapping[str, bytes]) -> None:
+        """Publish a newer commit; the older ones can still be asked for by their names."""
+        self.older[self.commit] = self.files
+        self.commit, self.files = commit, {**self.files, **changed}
+
+    def files_at(self, revision: str) -> dict[str, bytes] | None:
+        """What a revision holds; None where there is no such revision."""
+        return self.files if revision in (self.commit, "main") else self.older.get(revision)
 
     def bodies(self) -> list[Seen]:
         """The requests for contents, which are what costs."""
@@ -107,9 +130,10 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             headers = self.headers
-            hub.seen.append(Seen(self.command, self.path, headers.get("Range"), headers.get("Authorization")))
-            if self.path.startswith("/storage/"):
-                self._send_body(hub.files[self.path.removeprefix("/storage/")])
+            path, _, signature = self.path.partition("?link=")
+            hub.seen.append(Seen(self.command, path, headers.get("Range"), headers.get("Authorization")))
+            if path.startswith("/storage/"):
+                self._answer_link(hub.links[int(signature)])
                 return
             repository, _, rest = self.path.lstrip("/").partition("/resolve/")
             revision, _, name = rest.partition("/")
@@ -117,12 +141,20 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
                 self._refuse(hub.faults.status, hub.faults.error_code or _ERROR_CODES.get(hub.faults.status))
             elif repository != REPOSITORY:
                 self._refuse(404, "RepoNotFound")
-            elif revision not in (COMMIT, "main"):
+            elif (files := hub.files_at(revision)) is None:
                 self._refuse(404, "RevisionNotFound")
-            elif name not in hub.files:
+            elif name not in files:
                 self._refuse(404, "EntryNotFound")
             else:
-                self._send_file(name, hub.files[name])
+                self._commit = hub.commit if revision == "main" else revision
+                self._send_file(name, files[name])
+
+        def _answer_link(self, link: _Link) -> None:
+            life = hub.faults.link_life
+            if life is not None and hub.sent_bytes >= link.given_at + life:
+                self._refuse(403, None)
+            else:
+                self._send_body(link.content)
 
         def _refuse(self, status: int, code: str | None) -> None:
             self.send_response(status)
@@ -136,11 +168,12 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
                 git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
                 self._send_body(content, etag=git)
                 return
+            hub.links.append(_Link(content, hub.sent_bytes))
             self.send_response(302)
-            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Repo-Commit", self._commit)
             self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
             self.send_header("X-Linked-Size", str(len(content) + hub.faults.size_off))
-            self.send_header("Location", f"{hub.storage}/storage/{name}")
+            self.send_header("Location", f"{hub.storage}/storage/{name}?link={len(hub.links) - 1}")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -150,7 +183,7 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
             if begin:
                 self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
             if etag:
-                self.send_header("X-Repo-Commit", COMMIT)
+                self.send_header("X-Repo-Commit", self._commit)
                 self.send_header("ETag", f'"{etag}"')
             body = content[begin:]
             if hub.faults.lies:
@@ -174,6 +207,7 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
                     faults.stall.wait()
                 self.wfile.write(body[sent : sent + _CHUNK])
                 sent += _CHUNK
+                hub.sent_bytes += _CHUNK
 
         def handle(self) -> None:
             with contextlib.suppress(ConnectionError, ValueError):  # a client was killed, or the line was cut here

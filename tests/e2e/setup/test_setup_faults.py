@@ -1,5 +1,6 @@
 """What can go wrong on the way to real weights: nothing half-made is left, and the next run goes on."""
 
+import io
 import signal
 import subprocess
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.e2e.setup.conftest import NETWORK, Home, pinned
+from tests.e2e.setup.conftest import MEAN_PARAMS, NETWORK, Home, pinned
 from tests.e2e.setup.stand_in_hub import StandInHub
 from tests.unit.weights.files import state_dict, write_checkpoint, write_torch_zip
 from tests.unit.weights.pickles import Global, Reduce
@@ -28,6 +29,56 @@ def test_a_dropped_line_is_taken_up_again(home: Home, hub: StandInHub, large: by
     assert ranges[0] is None
     assert int(str(ranges[1]).removeprefix("bytes=").removesuffix("-")) >= 10 * MEGABYTE
     assert home.default() == "wilor-float32"
+
+
+def test_a_line_dropped_after_the_link_has_expired(home: Home, hub: StandInHub, large: bytes) -> None:
+    """The rest is fetched by a fresh link; the dead one's refusal is not taken for the account's."""
+    home.publish(hub, large)
+    hub.faults.drop_after, hub.faults.drops, hub.faults.link_life = 15 * MEGABYTE, 1, 14 * MEGABYTE
+    result = home.run()
+    assert result.returncode == 0, result.stderr
+    assert "asking the hub for another" in result.stderr
+    assert "this account" not in result.stderr
+    last = [body.range for body in hub.bodies() if "ckpt" in body.path][-1]
+    assert int(str(last).removeprefix("bytes=").removesuffix("-")) >= 10 * MEGABYTE
+
+
+def test_links_live_shorter_than_the_large_file_takes(home: Home, hub: StandInHub, large: bytes) -> None:
+    """The small file comes last, by a link that was asked for right before."""
+    home.publish(hub, large)
+    with np.load(io.BytesIO(hub.files[MEAN_PARAMS])) as mean:
+        stored = io.BytesIO()
+        np.savez(stored, ballast=np.zeros(2000), **mean)
+    hub.files[MEAN_PARAMS] = stored.getvalue()
+    hub.faults.link_life = MEGABYTE
+    result = home.run()
+    assert result.returncode == 0, result.stderr
+    assert "asking the hub for another" not in result.stderr
+
+
+def test_a_storage_that_refuses_every_link(home: Home, hub: StandInHub) -> None:
+    """It gets one more link, and then the account is named."""
+    hub.faults.link_life = 0
+    result = home.run()
+    assert result.returncode == 1
+    assert result.stderr.count("asking the hub for another") == 1
+    assert "this account may not have it (403)" in result.stderr.splitlines()[-1]
+    assert len(hub.bodies()) == 2
+    home.assert_untouched()
+
+
+@pytest.mark.parametrize("place", ["huggingface", "huggingface/hub"])
+def test_a_cache_that_cannot_be_written(home: Home, hub: StandInHub, place: str) -> None:
+    """One sentence names the path and the variable."""
+    (home.path / place).parent.mkdir(exist_ok=True)
+    (home.path / place).write_text("a file stands here")
+    result = home.run()
+    assert (result.returncode, hub.bodies()) == (1, [])
+    last = result.stderr.splitlines()[-1]
+    assert str(home.path / "huggingface") in last
+    assert "HF_HOME can name another folder" in last
+    assert "Traceback" not in result.stderr
+    home.assert_untouched()
 
 
 def start_until(home: Home, line: str) -> subprocess.Popen[str]:
