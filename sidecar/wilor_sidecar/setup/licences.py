@@ -106,7 +106,7 @@ def settle(
     for licence in wanting:
         for line in (f"- {licence.title}", f"  {licence.says}", f"  {licence.url}"):
             say(line)
-    if not by_flag and (ask is None or ask("Do you accept these licences? [y/N] ").strip().lower() not in ("y", "yes")):
+    if not by_flag and not _agreed(ask):
         raise SetupError("the licences were not accepted; nothing was fetched (--accept-licences accepts them)")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record += [Acceptance(licence.key, now, "flag" if by_flag else "asked") for licence in wanting]
@@ -115,3 +115,11 @@ def settle(
     except WeightsError as error:
         raise SetupError(str(error)) from error
     return licences
+
+
+def _agreed(ask: Callable[[str], str] | None) -> bool:
+    try:
+        said = ask("Do you accept these licences? [y/N] ") if ask else ""
+    except EOFError:  # Ctrl-D
+        return False
+    return said.strip().lower() in ("y", "yes")

@@ -13,16 +13,19 @@ import msgspec
 
 from wilor_protocol.version import __version__
 from wilor_sidecar.setup.errors import SetupError
-from wilor_sidecar.setup.hub import Fetched, Hub, sha256_of
+from wilor_sidecar.setup.hub import Fetched, Hub
 from wilor_sidecar.setup.licences import Licence, settle
 from wilor_sidecar.setup.manifest import RemoteFile, Repository
 from wilor_sidecar.setup.probe import run_probe
 from wilor_sidecar.setup.space import check_space
 from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
+from wilor_sidecar.weights.digest import sha256_of
 from wilor_sidecar.weights.durable_files import sync_folder, write_synced
 from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.folder_check import check_folder
 from wilor_sidecar.weights.layout import BlocksDtype
-from wilor_sidecar.weights.model_config import WEIGHTS_FILE, FileEntry
+from wilor_sidecar.weights.model_config import FileEntry
+from wilor_sidecar.weights.placing import clear_abandoned, put_in_place, refuse_occupied
 from wilor_sidecar.weights.provenance import (
     PROBE_FILE,
     PROVENANCE_FILE,
@@ -30,7 +33,6 @@ from wilor_sidecar.weights.provenance import (
     Provenance,
     encode_provenance,
 )
-from wilor_sidecar.weights.safetensors_file import read_shapes
 from wilor_sidecar.weights.store import ModelStore, StoredModel
 
 _LOCK_FILE = ".setup.lock"
@@ -112,9 +114,15 @@ class _Setup:
         if self._is_there():
             console.say(f"{wanted.name} is there already; nothing to fetch or convert")
         else:
+            refuse_occupied(self._folder, overwrite=True)  # before gigabytes are fetched
             self._make(self._fetch(), licences)
         self._store.use(wanted.name)
         return wanted.name
+
+    @property
+    def _folder(self) -> Path:
+        """Where the model is, or will be."""
+        return self._store.folder(self._wanted.name)
 
     def _is_there(self) -> bool:
         """Whether the store has exactly this model, whole. Without a pin any revision will do: nobody asks the hub."""
@@ -125,7 +133,16 @@ class _Setup:
         source = found.provenance.fetched[0]
         is_same = (found.provenance.origin, found.provenance.mano) == (wanted.origin, self._mano)
         is_same = is_same and source.repository == wanted.repository.repository
-        return is_same and wanted.repository.revision in (None, source.revision) and _is_whole(found)
+        is_same = is_same and wanted.repository.revision in (None, source.revision)
+        return is_same and self._is_as_made(found)
+
+    def _is_as_made(self, found: StoredModel) -> bool:
+        try:
+            check_folder(found.folder, check_digest=True)
+        except WeightsError as error:
+            self._console.say(f"{found.name} is damaged ({error}); making it again")
+            return False
+        return True
 
     def _fetch(self) -> list[Fetched]:
         repository, files = self._wanted.repository, self._wanted.files
@@ -148,6 +165,7 @@ class _Setup:
         name = self._wanted.name
         staging = self._store.root / f"{_STAGING}{secrets.token_hex(4)}"
         try:
+            clear_abandoned(self._folder)
             staging.mkdir()
             folder = self._converted(fetched, staging / name)
             self._console.say("testing the converted model")
@@ -155,9 +173,9 @@ class _Setup:
             write_synced(folder / PROBE_FILE, msgspec.json.encode(probe))
             write_synced(folder / PROVENANCE_FILE, encode_provenance(self._provenance(fetched, licences)))
             sync_folder(folder)
-            _put_in_place(folder, self._store.root / name)
+            put_in_place(folder, self._folder, overwrite=True)
         except OSError as error:
-            raise SetupError(f"{self._store.root / name}: cannot be written ({error.strerror})") from error
+            raise SetupError(f"{self._folder}: cannot be written ({error.strerror})") from error
 
     def _converted(self, fetched: list[Fetched], folder: Path) -> Path:
         wanted = self._wanted
@@ -183,21 +201,6 @@ class _Setup:
             made_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             made_by=f"wilor-sidecar {__version__}",
         )
-
-
-def _is_whole(model: StoredModel) -> bool:
-    try:
-        read_shapes(model.folder / WEIGHTS_FILE)
-    except WeightsError:
-        return False
-    return True
-
-
-def _put_in_place(folder: Path, target: Path) -> None:
-    if target.exists():  # another model of that name, or a damaged one
-        target.rename(target.with_name(f".removed-{secrets.token_hex(4)}"))
-    folder.rename(target)
-    sync_folder(target.parent)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,12 @@ Every tensor is checked against the layout on the way, and a folder appears whol
 the network's arithmetic; executes nothing that a file says and fetches nothing.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wilor_protocol.version import __version__
 from wilor_sidecar.weights.checks import check_shape, conform
+from wilor_sidecar.weights.digest import sha256_of
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.folder_writer import FolderWriter
@@ -96,7 +96,7 @@ def convert(
             trained=True,
             sizes=SizesEntry(found.sizes.width, found.sizes.depth, found.sizes.heads),
             dtype=dtype,
-            source=SourceEntry(source.name, found.kind, _sha256(source)),
+            source=SourceEntry(source.name, found.kind, sha256_of(source)),
             mano=_file_entry(mano),
             mean_params=_file_entry(mean_params),
             weights_sha256=digest,
@@ -190,9 +190,4 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _file_entry(path: Path | None) -> FileEntry | None:
-    return None if path is None else FileEntry(path.name, _sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if path is None else FileEntry(path.name, sha256_of(path))

@@ -8,8 +8,8 @@ import msgspec
 from wilor_sidecar.isolation import Child, IsolatedError, Limits, answer
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.folder_writer import partial_of
 from wilor_sidecar.weights.layout import BlocksDtype
+from wilor_sidecar.weights.placing import partial_of
 
 _SPARE_BYTES = 3 << 30
 """For Python, numpy and the largest tensor."""

@@ -1,8 +1,10 @@
 """Small files that appear whole or not at all, and survive a power cut."""
 
+import fcntl
 import os
 import secrets
 from pathlib import Path
+from typing import IO
 
 from wilor_sidecar.weights.errors import WeightsError
 
@@ -30,14 +32,34 @@ def write_synced(path: Path, content: bytes) -> None:
     """Write a file so that it is on disk when this returns."""
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
 
 
 def sync_folder(path: Path) -> None:
     """Make renames in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """Put what was written to a file on disk."""
+    file.flush()
+    _sync(file.fileno())
+
+
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+"""macOS: its fsync leaves the bytes in the drive's own cache, see fsync(2) there."""
+
+
+def _sync(descriptor: int) -> None:
+    if _FULL_SYNC is not None:
+        try:
+            fcntl.fcntl(descriptor, _FULL_SYNC)
+        except OSError:  # some file systems, network shares among them, know only fsync
+            pass
+        else:
+            return
+    os.fsync(descriptor)

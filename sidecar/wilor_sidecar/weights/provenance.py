@@ -27,7 +27,7 @@ class FetchedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repository: Text
     revision: Commit
     pinned: bool
-    """Whether the revision was this program's choice; else it was the newest at the time."""
+    """Whether this program chose the revision; else it was the newest that the hub had, or offline the cache."""
     name: Text
     size: int
     sha256: Sha256
@@ -40,7 +40,8 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     format_version: Literal[1]
     origin: Origin
-    fetched: list[FetchedFile]
+    fetched: Annotated[list[FetchedFile], msgspec.Meta(min_length=1)]
+    """The network first."""
     mano: FileEntry | None
     """The hand model that the user brought."""
     licences: list[Text]

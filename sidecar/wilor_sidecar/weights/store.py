@@ -16,7 +16,8 @@ from pathlib import Path
 from wilor_protocol.address import APPLICATION
 from wilor_sidecar.weights.durable_files import replace_text
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.model_config import CONFIG_FILE, ModelConfig, read_config
+from wilor_sidecar.weights.folder_check import check_folder
+from wilor_sidecar.weights.model_config import CONFIG_FILE, ModelConfig
 from wilor_sidecar.weights.provenance import Provenance, read_provenance
 
 EMBEDDED = "embedded"
@@ -58,7 +59,7 @@ class StoredModel:
     Attributes:
         name: by which it is chosen.
         folder: what `load_model` takes.
-        config: what it is, or why that cannot be read.
+        config: what it is, or why it cannot be used: all is looked at but the weights' numbers and their hash.
         provenance: how it was got; None when nobody wrote that down.
         size_bytes: on disk.
     """
@@ -92,6 +93,17 @@ class ModelStore:
         if not _NAME.fullmatch(name) or name == EMBEDDED:
             raise WeightsError(f"{name!r} is no name for a model: expected letters, digits, '.', '_' and '-'")
         return self.root / name
+
+    def existing(self, name: str) -> Path:
+        """Where the model of that name is.
+
+        Raises:
+            WeightsError: there is none.
+        """
+        folder = self.folder(name)
+        if not folder.is_dir():
+            raise WeightsError(f"{name}: there is no such model in {self.root}")
+        return folder
 
     def locate(self, model: str) -> str:
         """What to give to `load_model`.
@@ -139,10 +151,10 @@ class ModelStore:
             name: "embedded", or a model of this store.
 
         Raises:
-            WeightsError: there is no such model, or it cannot be read, or the choice cannot be noted.
+            WeightsError: there is no such model, or it cannot be used, or the choice cannot be noted.
         """
         if name != EMBEDDED:
-            self._existing(name)
+            check_folder(self.existing(name), check_digest=False)
         if name == EMBEDDED and not self.root.is_dir():
             return
         replace_text(self.root / _CHOICE_FILE, name + "\n")
@@ -170,17 +182,11 @@ class ModelStore:
             raise WeightsError(f"{folder}: cannot be deleted ({error.strerror})") from error
         return was_chosen
 
-    def _existing(self, name: str) -> Path:
-        folder = self.folder(name)
-        if not folder.is_dir():
-            raise WeightsError(f"{name}: there is no such model in {self.root}")
-        read_config(folder)
-        return folder
-
 
 def _described(folder: Path) -> StoredModel:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
-        return StoredModel(folder.name, folder, read_config(folder), read_provenance(folder), size)
+        config = check_folder(folder, check_digest=False)
+        return StoredModel(folder.name, folder, config, read_provenance(folder), size)
     except WeightsError as error:
         return StoredModel(folder.name, folder, str(error), None, size)

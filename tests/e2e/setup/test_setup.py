@@ -91,6 +91,23 @@ def test_a_damaged_model_is_made_again(home: Home, hub: StandInHub) -> None:
     assert weights.read_bytes() == whole
     assert len(hub.seen) == asked_before
     assert home.listed() == ["wilor-float32"]
+    damaged = bytearray(whole)
+    damaged[-3] ^= 1
+    weights.write_bytes(damaged)
+    result = home.run()
+    assert "wilor-float32 is damaged" in result.stderr
+    assert weights.read_bytes() == whole
+
+
+def test_a_folder_of_ones_own_is_left_alone(home: Home, hub: StandInHub) -> None:
+    """Whatever it is called; it is told before anything is fetched."""
+    thesis = home.models / "wilor-float32" / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("mine")
+    result = home.run("--dtype", "float32")
+    assert (result.returncode, hub.seen) == (1, [])
+    assert "it is left alone" in result.stderr
+    assert thesis.read_text() == "mine"
 
 
 def test_a_hand_model_of_ones_own(home: Home, tmp_path: Path) -> None:
@@ -143,6 +160,24 @@ def test_wilor_mlxs_files(home: Home, hub: StandInHub, tensors: dict[str, Array]
     assert home.listed() == ["wilor-mlx-float32", "wilor-mlx-int4"]
 
 
+def test_without_a_pin_the_newest_is_asked_for_and_nothing_mixed(home: Home, hub: StandInHub) -> None:
+    """All files come from the commit that `main` is now, whatever the cache holds; offline from the newest of it."""
+    home.list_repository(revision=None, network={"name": NETWORK})
+    assert home.run("--dtype", "float32").returncode == 0
+    newer = "f" * 40
+    hub.push(newer, {})
+    asked_before = len(hub.bodies())
+    result = home.run("--dtype", "float16")
+    assert result.returncode == 0, result.stderr
+    assert {file["revision"] for file in provenance_of(home, "wilor-float16")["fetched"]} == {newer}
+    assert [body.path for body in hub.bodies()[asked_before:] if "ckpt" in body.path] == []
+    seen_before = len(hub.seen)
+    result = home.run("--dtype", "int8", "--offline")
+    assert result.returncode == 0, result.stderr
+    assert len(hub.seen) == seen_before
+    assert {file["revision"] for file in provenance_of(home, "wilor-int8")["fetched"]} == {newer}
+
+
 def test_a_token_is_for_the_hub_only(home: Home, hub: StandInHub) -> None:
     """HF_TOKEN goes to the hub, and not along to the host that stores the files."""
     assert home.run(HF_TOKEN="hf_secret").returncode == 0
@@ -186,6 +221,10 @@ def test_licences_are_asked_about_once(home: Home, hub: StandInHub, large: bytes
     status, screen = at_a_terminal(home, b"n\n")
     assert (status, hub.seen) == (1, [])
     assert "Do you accept these licences? [y/N]" in screen
+    status, screen = at_a_terminal(home, b"\x04")  # Ctrl-D
+    assert (status, hub.seen) == (1, [])
+    assert "the licences were not accepted" in screen
+    assert "Traceback" not in screen
     status, screen = at_a_terminal(home, b"yes\n")
     assert status == 0, screen
     assert "wilor_final.ckpt: 100%" in screen

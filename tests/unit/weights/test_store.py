@@ -98,6 +98,19 @@ def test_a_broken_model_is_not_chosen_but_can_be_removed(store: ModelStore) -> N
     assert [model.name for model in store.models()] == ["second"]
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "provenance.json"])
+def test_half_a_model_is_listed_with_its_problem(store: ModelStore, file: str) -> None:
+    """Weights that are missing, or a provenance without a file: neither can be used, and one is not chosen."""
+    (store.root / "first" / file).unlink()
+    if file == "provenance.json":
+        nothing = json.loads(encode_provenance(PROVENANCE)) | {"fetched": []}
+        (store.root / "first" / file).write_text(json.dumps(nothing))
+    else:
+        with pytest.raises(WeightsError, match=r"first: model\.safetensors"):
+            store.use("first")
+    assert file in str(store.models()[0].config)
+
+
 def test_removing_the_chosen_model_goes_back_to_the_embedded_one(store: ModelStore) -> None:
     """A removed model leaves no choice that leads nowhere, and no files."""
     store.use("first")
