@@ -46,8 +46,27 @@ def _usual_directory(environment: Mapping[str, str], *, platform: str, home: Pat
 
 def socket_path_excess(directory: Path, platform: str) -> int:
     """By how many bytes a socket's path in this directory is longer than the system takes; 0 or less is fine."""
+    return _path_excess(directory / _LONGEST_SOCKET_NAME, platform)
+
+
+def _path_excess(path: str | Path, platform: str) -> int:
     limit = MAX_SOCKET_PATH_BYTES.get(platform, MAX_SOCKET_PATH_BYTES["linux"])
-    return len(os.fsencode(directory / _LONGEST_SOCKET_NAME)) - limit
+    return len(os.fsencode(path)) - limit
+
+
+def check_address(address: str, platform: str = sys.platform) -> None:
+    """Raise ValueError unless a client can connect to this address: `ipc://PATH` or `tcp://HOST:PORT`."""
+    scheme, _, place = address.partition("://")
+    if scheme == "ipc" and place:
+        excess = _path_excess(place, platform)
+        if excess > 0:
+            raise ValueError(f"address: expected a path that is {excess} bytes shorter, got {address!r}")
+        return
+    host, _, port = place.rpartition(":")
+    if scheme != "tcp" or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(
+            f"address: expected ipc://PATH or tcp://HOST:PORT, got {address!r}; a run directory is given as run_dir"
+        )
 
 
 def default_run_directory() -> Path:

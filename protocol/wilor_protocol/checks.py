@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wilor_protocol.limits import MAX_SOURCE_LENGTH
+
 
 def require_between(field: str, value: float | None, low: float, high: float) -> None:
     """Accept None and any finite number with low <= value <= high."""
@@ -33,3 +35,10 @@ def require_shape(field: str, value: NDArray[np.generic] | None, *shape: int) ->
     """Accept None and an array of exactly this shape."""
     if value is not None and value.shape != shape:
         raise ValueError(f"{field}: expected an array of shape {shape}, got {value.shape}")
+
+
+def require_source(value: str) -> None:
+    """Accept 1 to 64 printable characters."""
+    require_length("source", value, 1, MAX_SOURCE_LENGTH)
+    if not value.isprintable():
+        raise ValueError(f"source: expected printable characters, got {value!r}")

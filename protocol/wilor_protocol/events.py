@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from wilor_protocol.hands import Hand
 from wilor_protocol.replies import ModelInfo, State, Timing
+from wilor_protocol.version import Version
 
 STATE_TOPIC = "state"
 
@@ -47,7 +48,7 @@ class HandsEvent(Struct, frozen=True, kw_only=True, omit_defaults=True, eq=False
     timing: Timing
     model: str
     hands: list[Hand]
-    v: int
+    v: Version
     resumed: int = 0
 
 
@@ -68,7 +69,7 @@ class StateEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State
     reason: str
     model: ModelInfo | None
-    v: int
+    v: Version
     resumed: int = 0
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from wilor_protocol.arrays import Int32Array
 from wilor_protocol.errors import WireError
 from wilor_protocol.hands import Hand
-from wilor_protocol.version import PROTOCOL_VERSION
+from wilor_protocol.version import PROTOCOL_VERSION, Version
 
 State = Literal["starting", "loading", "warming", "ready", "degraded", "draining", "stopped", "failed"]
 
@@ -18,10 +18,12 @@ class ReplyHead(Struct, frozen=True, kw_only=True):
     Attributes:
         id: the request's; None when the daemon could not read one.
         ok: an answer; otherwise `error` is there.
+        v: the protocol version that the daemon speaks.
     """
 
     id: int | None
     ok: bool
+    v: Version
     error: WireError | None = None
 
 
@@ -31,7 +33,7 @@ class RefusalReply(Struct, frozen=True, kw_only=True):
     id: int | None
     error: WireError
     ok: Literal[False] = False
-    v: int = PROTOCOL_VERSION
+    v: Version = PROTOCOL_VERSION
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     id: int
     ok: Literal[True] = True
-    v: int = PROTOCOL_VERSION
+    v: Version = PROTOCOL_VERSION
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 from wilor_protocol import limits
-from wilor_protocol.checks import require_between, require_length, require_one_of
+from wilor_protocol.checks import require_between, require_length, require_one_of, require_source
 from wilor_protocol.names import Side
 
 Want = Literal["keypoints", "vertices", "camera", "mano"]
@@ -132,9 +132,7 @@ class EstimateRequest(Request, frozen=True, kw_only=True, tag="estimate"):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_length("hands", self.hands, 1, limits.MAX_HANDS)
-        require_length("source", self.source, 1, limits.MAX_SOURCE_LENGTH)
-        if not self.source.isprintable():
-            raise ValueError(f"source: expected printable characters, got {self.source!r}")
+        require_source(self.source)
         require_between("frame", self.frame, 0, limits.MAX_INTEGER)
         require_between("captured_at_ns", self.captured_at_ns, 0, limits.MAX_TIME_NS)
         require_between("deadline_ms", self.deadline_ms, 0, limits.MAX_DEADLINE_MS)

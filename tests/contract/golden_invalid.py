@@ -21,12 +21,15 @@ def invalid_requests() -> Iterator[Golden]:
     for name, (fields, names) in _wrong_fields().items():
         yield _refused(name, pack({**estimate(), **fields}), names, request_id=6)
     for name, (fields, names) in _wrong_hands().items():
-        hand = {"crop": PNG, "side": "left", **fields}
-        hand = {key: value for key, value in hand.items() if value != "(missing)"}
+        hand = _changed({"crop": PNG, "side": "left"}, fields)
         yield _refused(name, pack(estimate(hands=[hand])), names, request_id=6)
     for field in ("source", "frame", "captured_at_ns", "hands"):
-        rest: Map = {key: value for key, value in estimate().items() if key != field}
-        yield _refused(f"{field}_missing", pack(rest), field, request_id=6)
+        yield _refused(f"{field}_missing", pack(_changed(estimate(), {field: "(missing)"})), field, request_id=6)
+
+
+def _changed(message: Map, changes: Map) -> Map:
+    """The message with other values, or without those that shall be missing."""
+    return {key: value for key, value in {**message, **changes}.items() if value != "(missing)"}
 
 
 def _broken_bodies() -> dict[str, tuple[bytes, str]]:
@@ -114,11 +117,12 @@ def invalid_answers() -> Iterator[Golden]:
         wrong = start(topic) + pack({**event, "hands": [hand]})
         yield _malformed(f"event_{name}", "event", wrong, names)
     reply = estimate_reply([{"side": "right"}], seq=1)
+    for name, changed in (("version_2", {"v": 2}), ("version_missing", {"v": "(missing)"})):
+        yield _malformed(f"event_{name}", "event", start(topic) + pack(_changed(event, changed)), "v")
+        yield _malformed(f"reply_{name}", "reply", pack(_changed(reply, changed)), "v")
     yield _malformed("reply_without_hands", "reply", pack({**reply, "hands": None}), "hands")
     yield _malformed("reply_not_ok", "reply", pack({**reply, "ok": False}), "ok")
-    yield _malformed(
-        "reply_without_epoch", "reply", pack({key: reply[key] for key in reply if key != "epoch"}), "epoch"
-    )
+    yield _malformed("reply_without_epoch", "reply", pack(_changed(reply, {"epoch": "(missing)"})), "epoch")
 
 
 def _wrong_arrays(keypoints: Map) -> dict[str, tuple[Any, str]]:
