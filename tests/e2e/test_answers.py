@@ -138,7 +138,7 @@ def test_event_tells_what_the_reply_tells(
     assert (event.frame, event.captured_at_ns, event.seq) == (17, captured_at_ns, reply.seq)
     assert (later.frame, later.seq) == (19, second.seq)
     assert later.seq == event.seq + 1
-    assert events.missed == 0
+    assert (event.missed, later.missed, later.starts_anew) == (0, 0, False)
     assert event.epoch == client.hello().epoch
     assert np.array_equal(event.hands[0].camera, reply.hands[0].camera)  # type: ignore[arg-type]
     assert event.hands[0].keypoints is not None

@@ -1,4 +1,5 @@
-"""Pinch to click: `pinch_to_click.py SOURCE` prints `down` when thumb and index finger meet, `up` when they part.
+"""Pinch to click: `pinch_to_click.py SOURCE [left|right]` prints `down` when that hand's thumb and index finger meet,
+and `up` when they part, or when the hand is seen no more.
 
 Distances are in palm widths, so that the hand's size and its distance from the camera do not matter; between the two
 thresholds nothing changes, so that a trembling finger does not click twice.
@@ -8,14 +9,16 @@ import sys
 
 import numpy as np
 
-from wilor_client import JOINT_NAMES, Hand, HandEvents
+from wilor_client import JOINT_NAMES, HandEvents, PoseEvent
 
 CLOSE_BELOW, OPEN_ABOVE = 0.25, 0.5  # palm widths
+GONE_AFTER_MS = 300  # no hand in the picture, or no camera, or no daemon: no event comes
 THUMB, INDEX, PALM, LITTLE = (JOINT_NAMES.index(n) for n in ("thumb_tip", "index_tip", "index_mcp", "little_mcp"))
 
 
-def is_pinched(hand: Hand | None, before: bool) -> bool:
-    """Whether the fingers are together now, knowing whether they were."""
+def is_pinched(event: PoseEvent | None, side: str, before: bool) -> bool:
+    """Whether the side's fingers are together now, knowing whether they were."""
+    hand = next((hand for hand in event.hands if hand.side == side), None) if event else None
     if hand is None or hand.keypoints is None:
         return False
     points = hand.keypoints
@@ -23,10 +26,22 @@ def is_pinched(hand: Hand | None, before: bool) -> bool:
     return bool(gap < (OPEN_ABOVE if before else CLOSE_BELOW))
 
 
-with HandEvents(sys.argv[1], mesh=False) as events:
+def main(source: str, side: str = "right") -> None:
+    """Follow the hand for ever."""
     pinched = False
-    for event in events:
-        now = is_pinched(event.hands[0] if event.hands else None, pinched)
+
+    def set_pinched(now: bool) -> None:
+        nonlocal pinched
         if now != pinched:
             pinched = now
             print("down" if now else "up", flush=True)
+
+    with HandEvents(source, mesh=False) as events:
+        while True:
+            event = events.next(GONE_AFTER_MS)
+            if event and event.starts_anew:  # the daemon restarted or the host slept: what was pinched is long over
+                set_pinched(False)
+            set_pinched(is_pinched(event, side, pinched))
+
+
+main(*sys.argv[1:])

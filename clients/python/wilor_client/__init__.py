@@ -2,17 +2,29 @@
 
 with HandClient() as client:
     crop = make_crop(image_rgb, (x1, y1, x2, y2), "right")
-    reply = client.estimate(crop.pixels, "right", box=crop.box, image_size=(width, height))
+    reply = client.estimate(crop, image_size=(width, height))
     print(reply.hands[0].keypoints)
 """
 
-from wilor_client.client import HandClient, hand_crop
+from wilor_client.client import HandClient
 from wilor_client.crop import Crop, make_crop
-from wilor_client.errors import BadReplyError, ForkedError, HandClientError, NoReplyError, RefusedError
-from wilor_client.events import HandEvents
+from wilor_client.errors import (
+    BadAddressError,
+    BadReplyError,
+    ClosedError,
+    ForkedError,
+    HandClientError,
+    InUseError,
+    NoReplyError,
+    RefusedError,
+    SocketError,
+)
+from wilor_client.events import HandEvents, StateEvents
+from wilor_client.frame_hands import hand_crop
 from wilor_client.keys import ClientKeys
+from wilor_client.pose_event import PoseEvent
 from wilor_protocol.errors import ErrorCode
-from wilor_protocol.events import HandsEvent
+from wilor_protocol.events import HandsEvent, StateEvent
 from wilor_protocol.hands import Hand, Mano
 from wilor_protocol.names import JOINT_NAMES, Side
 from wilor_protocol.replies import EstimateReply
@@ -20,8 +32,10 @@ from wilor_protocol.requests import HandCrop
 
 __all__ = [
     "JOINT_NAMES",
+    "BadAddressError",
     "BadReplyError",
     "ClientKeys",
+    "ClosedError",
     "Crop",
     "ErrorCode",
     "EstimateReply",
@@ -32,10 +46,15 @@ __all__ = [
     "HandCrop",
     "HandEvents",
     "HandsEvent",
+    "InUseError",
     "Mano",
     "NoReplyError",
+    "PoseEvent",
     "RefusedError",
     "Side",
+    "SocketError",
+    "StateEvent",
+    "StateEvents",
     "hand_crop",
     "make_crop",
 ]

@@ -23,13 +23,14 @@ from wilor_protocol.names import Side
 if TYPE_CHECKING:
     from types import ModuleType
 
-"""Side of a crop in pixels."""
-
 FARTHEST_PX = 1_000_000
 """How far from the image's origin a cut may reach: beyond this OpenCV's fixed-point coordinates overflow."""
 
 WIDEST_BLUR_PX = 64.0
 """Largest sigma. Only a cut of over 33 000 pixels asks for more, and the kernel's cost must end somewhere."""
+
+_MAX_REGION_PX = 32_766
+"""OpenCV samples no picture that is wider or higher."""
 
 _BLUR_REACH = 4.0  # in sigmas, where the reference truncates its Gaussian
 
@@ -46,16 +47,18 @@ class MissingOpenCVError(ImportError):
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """What a request carries of one hand.
+    """One hand, cut out: `HandClient.estimate` takes it as it is.
 
     Attributes:
         pixels: (256, 256, 3) uint8, RGB, C-contiguous, not mirrored.
-        box: the square that was cut, as (centre x, centre y, side) in pixels of the image. The daemon needs it to
+        box: the square that was cut, as (centre x, centre y, size) in pixels of the image. The daemon needs it to
             place the hand in the whole image.
+        side: the hand that the detector believes it sees.
     """
 
     pixels: Image
     box: tuple[float, float, float]
+    side: Side
 
 
 def make_crop(image_rgb: Image, box: Box, side: Side, *, rescale: float = 2.5) -> Crop:
@@ -78,7 +81,7 @@ def make_crop(image_rgb: Image, box: Box, side: Side, *, rescale: float = 2.5) -
     check_image(image_rgb)
     _check_side(side)
     square = _square(box, rescale)
-    return Crop(pixels=_sample(image_rgb, square, _centre_column(side)), box=square)
+    return Crop(pixels=_sample(image_rgb, square, _centre_column(side)), box=square, side=side)
 
 
 def opencv() -> ModuleType:
@@ -141,6 +144,11 @@ def _sample(image_rgb: Image, square: tuple[float, float, float], centre_column:
     rows = _read_range(top, step, _reach(sigma), image_rgb.shape[0])
     if not columns or not rows:
         return np.zeros((CROP_SIDE_PX, CROP_SIDE_PX, 3), np.uint8)
+    if max(len(rows), len(columns)) > _MAX_REGION_PX:
+        raise ValueError(
+            f"box: expected a cut of at most {_MAX_REGION_PX} pixels of the image a side, "
+            f"got {len(columns)} x {len(rows)}"
+        )
     region = _blurred(image_rgb[rows.start : rows.stop, columns.start : columns.stop], sigma)
     return _warp(region, left - columns.start, top - rows.start, step)
 

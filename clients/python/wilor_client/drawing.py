@@ -38,24 +38,24 @@ class Camera(NamedTuple):
 
     Attributes:
         translation_m: (3,) added to points for coordinates relative to the camera.
-        focal_px: focal length in pixels.
+        focal_px: focal lengths (fx, fy) in pixels; an answer's `focal_px` is both, unless `intrinsics` had two.
         centre_px: principal point (x, y) in pixels; the middle of the image unless calibrated.
     """
 
     translation_m: Floats
-    focal_px: float
+    focal_px: tuple[float, float]
     centre_px: tuple[float, float]
 
 
 def project_points(
-    points_m: Floats, translation_m: Floats, focal_px: float, centre_px: tuple[float, float]
+    points_m: Floats, translation_m: Floats, focal_px: tuple[float, float], centre_px: tuple[float, float]
 ) -> npt.NDArray[np.float64]:
     """Project points with a pinhole camera: `K (X + t) / z`.
 
     Args:
         points_m: (N, 3) in the frame of the answer; OpenCV's axes, x right, y down, z away from the camera.
         translation_m: (3,) from that frame to the camera's.
-        focal_px: focal length.
+        focal_px: focal lengths (fx, fy).
         centre_px: principal point (x, y).
 
     Returns:
@@ -67,7 +67,7 @@ def project_points(
     seen = _points("points_m", points_m, 3) + _vector("translation_m", translation_m)
     depth = seen[:, 2:]
     depth = np.where((depth > 0) & np.isfinite(depth), depth, np.nan)
-    return focal_px * seen[:, :2] / depth + np.asarray(centre_px, np.float64)
+    return np.asarray(focal_px, np.float64) * seen[:, :2] / depth + np.asarray(centre_px, np.float64)
 
 
 def draw_hand(

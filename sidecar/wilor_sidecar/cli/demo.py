@@ -124,7 +124,7 @@ def _send_source(daemon: DaemonProcess, client: HandClient, shots: Sequence[Shot
             event = events.next(_EVENT_MS)
             if event is None:
                 raise CommandError(f"no event within {_EVENT_MS} ms")
-            _say("  " + event_line(event, time.monotonic_ns(), events.missed))
+            _say("  " + event_line(event, event.age_ms()))
 
 
 def _drawn(shot: Shot, reply: EstimateReply, faces: NDArray[np.int32], note: str) -> Picture:

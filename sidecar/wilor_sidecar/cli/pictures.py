@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wilor_client.crop import MissingOpenCVError, make_crop
+from wilor_client.crop import Crop, MissingOpenCVError, make_crop
 from wilor_client.drawing import Camera, draw_hand
 from wilor_protocol.hands import Hand
 from wilor_protocol.names import Side
-from wilor_protocol.requests import HandCrop
 from wilor_sidecar.cli.failure import CommandError
 
 Picture = NDArray[np.uint8]
@@ -50,17 +49,16 @@ def size_of(picture: Picture) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0]
 
 
-def cut_crops(picture: Picture, detections: list[Detection]) -> list[HandCrop]:
-    """A crop for each detection, ready to send.
+def cut_crops(picture: Picture, detections: list[Detection]) -> list[Crop]:
+    """A crop for each detection.
 
     Raises:
         CommandError: OpenCV is missing, or a box is none.
     """
     try:
-        cuts = [(make_crop(picture, box, side), side) for box, side in detections]
+        return [make_crop(picture, box, side) for box, side in detections]
     except (MissingOpenCVError, ValueError) as error:
         raise CommandError(str(error)) from error
-    return [HandCrop(crop=cut.pixels.tobytes(), side=side, box=cut.box) for cut, side in cuts]
 
 
 def with_hands_drawn(picture: Picture, hands: list[Hand], faces: NDArray[np.int32], note: str = "") -> Picture:
@@ -81,7 +79,7 @@ def with_hands_drawn(picture: Picture, hands: list[Hand], faces: NDArray[np.int3
             mesh = {
                 "vertices_m": hand.vertices,
                 "faces": faces,
-                "camera": Camera(hand.translation, hand.focal_px, (width / 2, height / 2)),
+                "camera": Camera(hand.translation, (hand.focal_px, hand.focal_px), (width / 2, height / 2)),
             }
         label = f"{hand.side} {note}".strip()
         picture = draw_hand(picture, keypoints_2d=hand.keypoints_2d, side=hand.side, label=label, **mesh)

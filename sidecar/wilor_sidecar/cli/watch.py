@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-import time
 
-from wilor_client import HandEvents, HandsEvent
-from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, events_of, keys_of
+from wilor_client import HandClient, HandEvents, HandsEvent, PoseEvent
+from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, events_of, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 
 
@@ -19,20 +18,23 @@ def add_parser(commands: SubParsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Subscribe and print."""
-    with HandEvents(arguments.source, events_of(arguments), mesh=False, keys=keys_of(arguments)) as events:
+    keys = keys_of(arguments)
+    with (
+        HandEvents(arguments.source, events_of(arguments), mesh=False, keys=keys) as events,
+        HandClient(requests_of(arguments), keys=keys) as client,  # knows the daemon's clock, over TCP too
+    ):
         for number, event in enumerate(events, start=1):
-            sys.stdout.write(event_line(event, time.monotonic_ns(), events.missed) + "\n")
+            sys.stdout.write(event_line(event, event.age_ms(client.now_ns())) + "\n")
             sys.stdout.flush()
             if number == arguments.count:
                 break
     return Exit.OK
 
 
-def event_line(event: HandsEvent, now_ns: int, missed: int) -> str:
+def event_line(event: PoseEvent, age_ms: float) -> str:
     """An event in one line: its number, its age, and where each hand's wrist and index finger are."""
-    age_ms = (now_ns - event.captured_at_ns) / 1e6
     hands = "; ".join(_hand_text(event, index) for index in range(len(event.hands)))
-    skipped = f", {missed} skipped so far" if missed else ""
+    skipped = f", {event.missed} skipped before it" if event.missed else ""
     return f"{event.source} #{event.seq} frame {event.frame}, {age_ms:.1f} ms old{skipped}: {hands}"
 
 

@@ -201,8 +201,6 @@ class Examination:
     def old_frames_are_refused(self) -> str:
         """A frame that is older than its deadline is not computed."""
         old_ns = time.monotonic_ns() - 10**9
-        if self._client.address.startswith("tcp:"):
-            old_ns += self._client.clock_ahead_ns()
         self._refused(
             ErrorCode.EXPIRED,
             lambda: self._client.estimate(self._crop, "right", captured_at_ns=old_ns, deadline_ms=100, publish=False),

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from wilor_client import (
     BadReplyError,
+    Crop,
     ErrorCode,
     HandClient,
     HandClientError,
     HandCrop,
+    HandEvents,
     NoReplyError,
     RefusedError,
     hand_crop,
@@ -282,14 +284,43 @@ def test_something_else_than_hands_is_refused() -> None:
         client.estimate([CROP])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("source", ["x" * 65, "two\nlines", "nul\0"])
-def test_a_source_that_the_daemon_would_refuse_is_refused_here(source: str) -> None:
-    """The source is named, when it is used."""
-    with HandClient("ipc:///tmp/nobody", source=source) as client, pytest.raises(ValueError, match="source: "):
-        client.estimate(CROP, "right")
+@pytest.mark.parametrize("source", ["", "x" * 65, "two\nlines", "nul\0"])
+def test_a_source_that_no_frame_may_have_is_refused(source: str) -> None:
+    """To send from as to listen to: a listener to nobody would be silent for ever."""
+    with pytest.raises(ValueError, match=r"^source: expected"):
+        HandClient("ipc:///tmp/nobody", source=source)
+    with pytest.raises(ValueError, match=r"^source: expected"):
+        HandEvents(source, "ipc:///tmp/nobody")
 
 
-LENGTHS = "requests.py: the lengths of box, image_size and intrinsics are checked by the decoder only"
+@pytest.mark.parametrize("hands", ["x.png", b"pixels", None, 7])
+def test_what_are_no_hands_is_refused(hands: Any) -> None:
+    """A file's name, or what a detector found nothing with: the error says what is expected and what came."""
+    with HandClient("ipc:///tmp/nobody", timeout_ms=UNIT_MS) as client, pytest.raises(TypeError, match=r"^hands: exp"):
+        client.estimate(hands, "right")
+
+
+def test_a_cut_crop_is_sent_as_it_is(client: HandClient, stub: Stub) -> None:
+    """Pixels, square and side of `make_crop` are the request's."""
+    crop = Crop(pixels=CROP, box=(10, 20, 30), side="left")
+    for hands in (crop, [crop], (hand_crop(CROP, "left", box=crop.box),)):
+        stub.answer(say(b"whatever"))
+        with pytest.raises(BadReplyError):
+            client.estimate(hands)
+        request = stub.next_request()
+        assert isinstance(request, EstimateRequest)
+        assert request.hands == [HandCrop(crop=CROP.tobytes(), side="left", box=(10, 20, 30))]
+
+
+@pytest.mark.parametrize("timeout_ms", [-1, float("nan"), 2**31])
+def test_a_timeout_that_is_none_is_refused(timeout_ms: Any) -> None:
+    """ZeroMQ would take a negative one for "for ever"."""
+    with HandClient("ipc:///tmp/nobody") as client, pytest.raises(ValueError, match=r"^timeout_ms: expected"):
+        client.ping(timeout_ms=timeout_ms)
+    with HandEvents("cam", "ipc:///tmp/nobody") as events, pytest.raises(ValueError, match=r"^timeout_ms: expected"):
+        events.next(timeout_ms)
+    with pytest.raises(ValueError, match=r"^timeout_ms: expected"):
+        HandClient("ipc:///tmp/nobody", timeout_ms=timeout_ms)
 
 
 @pytest.mark.parametrize(
@@ -514,6 +545,8 @@ GARBAGE: dict[str, list[bytes]] = {
     "no MessagePack": [b"\xc1\xff"],
     "cut short": [encode(pong(1))[:-3]],
     "more behind it": [encode(pong(1)) + b"\0"],
+    "another version": [msgspec.msgpack.encode({**msgspec.to_builtins(pong(1)), "v": 2})],
+    "no version": [msgspec.msgpack.encode({k: v for k, v in msgspec.to_builtins(pong(1)).items() if k != "v"})],
     "no map": [msgspec.msgpack.encode([1, True])],
     "another kind of answer": [
         encode(
@@ -528,7 +561,9 @@ GARBAGE: dict[str, list[bytes]] = {
     ],
     "a refusal without a reason": [msgspec.msgpack.encode({"v": 1, "id": 1, "ok": False})],
     "a code of no protocol": [
-        msgspec.msgpack.encode({"id": 1, "ok": False, "error": {"code": "?", "message": "", "retryable": False}})
+        msgspec.msgpack.encode(
+            {"v": 1, "id": 1, "ok": False, "error": {"code": "?", "message": "", "retryable": False}}
+        )
     ],
     "two bodies": [b"one", b"two"],
     "nested deeply": [b"\x91" * 100_000],

@@ -238,3 +238,16 @@ def test_importing_needs_no_opencv() -> None:
     """The modules that use OpenCV are imported without it."""
     probe = "import sys; sys.modules['cv2'] = None; import wilor_client.crop, wilor_client.drawing"
     subprocess.run([sys.executable, "-c", probe], check=True)
+
+
+def test_a_cut_wider_than_opencv_takes_is_refused() -> None:
+    """By a sentence, where OpenCV has none; a hand on a wider picture is cut as on any other."""
+    strip = np.zeros((2, 32_768, 3), np.uint8)
+    strip[:, 30_000:] = 255
+    with pytest.raises(ValueError, match=r"^box: expected a cut of at most 32766 pixels .* got 32768 x 2"):
+        make_crop(strip, (0, 0, 32_768, 2), "right")
+    with pytest.raises(ValueError, match=r"^box: .* got 2 x 32768"):
+        make_crop(np.ascontiguousarray(strip.swapaxes(0, 1)), (0, 0, 2, 32_768), "left")
+    crop = make_crop(strip, (29_999, 0, 30_001, 2), "right", rescale=1)
+    assert crop.pixels[128, 0].max() == 0
+    assert crop.pixels[128, 255].min() == 255

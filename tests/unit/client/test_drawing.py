@@ -18,7 +18,7 @@ from wilor_client.drawing import (
 pytest.importorskip("cv2", reason="drawing needs the extra `camera`")
 
 GREY = np.full((200, 200, 3), 90, np.uint8)
-CAMERA = Camera(np.array([0.0, 0.0, 1.0]), 200.0, (100.0, 100.0))
+CAMERA = Camera(np.array([0.0, 0.0, 1.0]), (200.0, 200.0), (100.0, 100.0))
 WHITE = (255, 255, 255)
 
 SQUARE = np.array([[-0.2, -0.2, 0.0], [0.2, -0.2, 0.0], [0.2, 0.2, 0.0], [-0.2, 0.2, 0.0]])
@@ -40,14 +40,14 @@ def changed(picture: npt.NDArray[np.uint8], photograph: npt.NDArray[np.uint8] = 
 
 def test_projection_is_a_pinhole_in_opencv_axes() -> None:
     """A point right of and below the axis lands right of and below the principal point, by focal length over depth."""
-    projected = project_points(np.array([[0.1, 0.2, 0.5]]), np.array([0.1, 0.0, 1.5]), 1000.0, (320.0, 240.0))
-    np.testing.assert_allclose(projected, [[420.0, 340.0]])
+    projected = project_points(np.array([[0.1, 0.2, 0.5]]), np.array([0.1, 0.0, 1.5]), (1000.0, 800.0), (320.0, 240.0))
+    np.testing.assert_allclose(projected, [[420.0, 320.0]])
 
 
 def test_points_behind_the_camera_are_not_projected() -> None:
     """Points at or behind the camera come back as NaN instead of as their mirror images."""
     points = np.array([[0.1, 0.1, -1.0], [0.1, 0.1, -2.0], [0.1, 0.1, np.inf], [0.1, 0.1, 0.0]])
-    projected = project_points(points, np.array([0.0, 0.0, 1.0]), 100.0, (0.0, 0.0))
+    projected = project_points(points, np.array([0.0, 0.0, 1.0]), (100.0, 100.0), (0.0, 0.0))
     assert np.isnan(projected[:3]).all()
     assert np.isfinite(projected[3]).all()
 

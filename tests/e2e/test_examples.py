@@ -1,0 +1,48 @@
+"""The examples do what they say; the Swift tests play the same stories to both languages' examples."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from wilor_protocol.address import RUN_VARIABLE
+
+_ROOT = Path(__file__).parents[2]
+_EXAMPLE = _ROOT / "clients/python/examples/pinch_to_click.py"
+_CAMERA = _ROOT / "clients/swift/Tests/HandPoseClientTests/Python/gestures.py"
+_WAIT_S = 60
+
+
+@pytest.mark.parametrize(
+    ("story", "clicks"),
+    [
+        ("pinch twice", ["down", "up"] * 2),
+        ("leave", ["down", "up", "down", "up"]),  # the last one because camera and daemon are gone
+        ("two hands", ["down", "up"]),
+        ("restart", ["down", "up"] * 3),
+    ],
+)
+def test_pinch_to_click_presses_and_releases(short_dir: Path, story: str, clicks: list[str]) -> None:
+    """Each story's clicks and no others: no phantom click, and no button stays pressed."""
+    environment = {**os.environ, RUN_VARIABLE: str(short_dir)}
+    camera = subprocess.Popen(
+        [sys.executable, str(_CAMERA), str(short_dir), "cam", story], stdout=subprocess.PIPE, text=True
+    )
+    with camera:
+        assert camera.stdout is not None
+        assert camera.stdout.readline() == "ready\n"
+        example = subprocess.Popen(
+            [sys.executable, str(_EXAMPLE), "cam"], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        with example:
+            assert example.stdout is not None
+            patience = threading.Timer(_WAIT_S, example.kill)
+            patience.start()
+            assert [example.stdout.readline().strip() for _ in clicks] == clicks
+            patience.cancel()
+            camera.wait(_WAIT_S)
+            example.kill()
+            assert example.stdout.read() == ""
