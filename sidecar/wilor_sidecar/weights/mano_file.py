@@ -42,7 +42,8 @@ def read_mano(path: Path) -> dict[str, Array]:
         Every `mano.*` tensor as the layout has it, and `backbone.init_*` where the file brings the mean hand along.
 
     Raises:
-        WeightsError: neither kind of file, or an array is missing, misshapen, of the wrong kind or not finite.
+        WeightsError: neither kind of file, the left hand, or an array is missing, misshapen, of the wrong kind or not
+            finite.
     """
     try:
         with path.open("rb") as file:
@@ -51,7 +52,17 @@ def read_mano(path: Path) -> dict[str, Array]:
         raise WeightsError(f"{path.name}: cannot be read ({error.strerror})") from error
     tensors = _from_npz(read_npz(path)) if is_npz else _from_pickle(path)
     specs = mano_specs() | {name: spec for name, spec in _MEAN_SPECS.items() if name in tensors}
-    return _conform_all(tensors, specs, path.name)
+    hand = _conform_all(tensors, specs, path.name)
+    if _is_left(hand):
+        raise WeightsError(f"{path.name}: is a left hand; the network is for right hands, so MANO_RIGHT.pkl is wanted")
+    return hand
+
+
+def _is_left(hand: dict[str, Array]) -> bool:
+    """In its rest pose MANO's right hand points along -x: its finger tips lie at smaller x than its wrist."""
+    vertices = hand["mano.v_template"]
+    wrist = hand["mano.J_regressor"][0] @ vertices
+    return bool(vertices[list(TIP_VERTICES), 0].mean() > wrist[0])
 
 
 def read_mean_params(path: Path) -> dict[str, Array]:

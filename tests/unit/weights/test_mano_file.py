@@ -309,3 +309,16 @@ def test_the_references_agree(folder: str) -> None:
     tensors |= read_mean_params(REFERENCE / folder / "mano_mean_params.npz")
     for name, array in tensors.items():
         np.testing.assert_array_equal(array, checkpoint[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "npz"])
+def test_the_left_hand_is_refused(kind: str, tmp_path: Path) -> None:
+    """With it every pose would be wrong, and nothing would say so."""
+    left = HAND["mano.v_template"] * (-1, 1, 1)
+    if kind == "pickle":
+        path = write_pickle(tmp_path, plain_entries() | {"v_template": pickled_array(left)})
+    else:
+        path = tmp_path / "mano.npz"
+        np.savez(path, **npz_entries() | {"v_template": left})  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=f"{path.name}: is a left hand; .* MANO_RIGHT.pkl is wanted"):
+        read_mano(path)
