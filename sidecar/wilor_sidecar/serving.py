@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wilor_protocol.arrays import Int32Array
 from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_sidecar.blas import SLOW_GFLOPS, load_tuned_blas
+from wilor_sidecar.device import device_name
 from wilor_sidecar.memory_limits import limit_memory, release_memory
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import load_model
@@ -58,7 +59,7 @@ class ServedModel:
         )
         self._small = mx.ones((_SMALL_SIDE, _SMALL_SIDE))
         self.device = Device(
-            name="gpu" if mx.default_device() == mx.gpu else "cpu",
+            name=device_name(),
             blas=load_tuned_blas(),
             gflops=round(checked_gflops(), 1),
             mlx=version("mlx"),

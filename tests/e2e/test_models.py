@@ -81,6 +81,20 @@ def test_a_model_that_is_not_there(models_dir: Path) -> None:
         assert f"nothing: there is no such model in {models_dir}" in result.stderr
 
 
+def test_half_a_model_is_told_with_what_mends_it(models_dir: Path) -> None:
+    """In the list and when it is chosen; the choice stays."""
+    (models_dir / "small" / "model.safetensors").unlink()
+    again = f"wilor-sidecar convert path/to/small.safetensors --out {models_dir}/small --overwrite"
+    listing = command("models").stdout
+    assert "cannot be used: " in listing
+    assert f"to mend it: {again}" in listing
+    result = command("models", "use", "small")
+    assert result.returncode == 1
+    assert "model.safetensors: not a sound safetensors file" in result.stderr
+    assert again in result.stderr
+    assert "served: embedded" in command("models").stdout
+
+
 def test_the_folder_may_follow_the_action(models_dir: Path) -> None:
     """A flag means the same before and after the action."""
     elsewhere = str(models_dir.parent)

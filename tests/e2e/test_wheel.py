@@ -54,6 +54,7 @@ def test_the_wheel_in_a_bare_environment(wheel: Path, tmp_path: Path) -> None:
     shown = run(programs / "wilor-sidecar", "demo", "--out", tmp_path / "pictures", cwd=tmp_path)
     assert "untrained" not in shown
     assert any((tmp_path / "pictures").iterdir())
+    assert (Path(where.strip()).parent / "embedded" / "probe.json").is_file()
     if sys.platform in ("darwin", "linux"):
         printed = run(programs / "wilor-sidecar", "agent", "install", "--print", cwd=tmp_path)
         assert str(programs / "wilor-sidecar") in printed

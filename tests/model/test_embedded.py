@@ -17,6 +17,7 @@ from wilor_client import make_crop
 from wilor_sidecar.accuracy import aligned_error_m
 from wilor_sidecar.cli.demo_film import Frame, film
 from wilor_sidecar.model import Wilor, load_model
+from wilor_sidecar.setup.probe import probe_crop, read_probe
 from wilor_sidecar.weights.store import EMBEDDED_FOLDER
 
 RENDERS = Path(__file__).with_name("renders")
@@ -52,6 +53,17 @@ def test_its_hand_is_the_one_that_is_drawn() -> None:
     stored = load_file(EMBEDDED_FOLDER / "model.safetensors")
     for name, array in mano_arrays().items():
         assert np.array_equal(stored[f"mano.{name}"], array), name
+
+
+def test_its_stored_answer(model: Wilor) -> None:
+    """`doctor` compares other devices with it: it is what these weights answer, in half precision or in single."""
+    stored = read_probe(EMBEDDED_FOLDER)
+    assert stored is not None
+    answered = model(probe_crop())
+    apart_mm = stored.apart_mm(answered["pred_keypoints_3d"][0])
+    print(f"{apart_mm:.5f} mm apart")
+    assert apart_mm < 0.5
+    np.testing.assert_allclose(answered["pred_cam"][0], stored.camera, atol=0.02)
 
 
 def test_joints_of_renders(model: Wilor) -> None:

@@ -1,6 +1,7 @@
 """`wilor-sidecar convert SOURCE --out DIR`: weights as others publish them, into a folder that `serve` takes."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -49,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except WeightsError as error:
         raise CommandError(str(error)) from error
-    sys.stdout.write(f"{folder}: converted; serve it with `wilor-sidecar serve --model {folder}`\n")
+    sys.stdout.write(f"{folder}: converted; serve it with `wilor-sidecar serve --model {shlex.quote(str(folder))}`\n")
     return Exit.OK

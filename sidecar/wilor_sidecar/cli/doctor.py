@@ -12,7 +12,8 @@ from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import ConfigError, Effective, resolve
 from wilor_sidecar.doctor.agent import check_agent
 from wilor_sidecar.doctor.black_box import MadeModel, Target, check_daemon
-from wilor_sidecar.doctor.findings import Finding
+from wilor_sidecar.doctor.findings import LEVELS, Finding
+from wilor_sidecar.doctor.guard import guarded
 from wilor_sidecar.doctor.hub import check_hub
 from wilor_sidecar.doctor.machine import check_machine
 from wilor_sidecar.doctor.places import check_licences, check_models, check_run_directory, check_settings
@@ -21,7 +22,7 @@ from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.probe import read_probe
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.model_config import read_config
-from wilor_sidecar.weights.store import ModelStore
+from wilor_sidecar.weights.store import ModelStore, folder_of
 
 _REPORT = Path("wilor-sidecar-report.json")
 
@@ -54,29 +55,39 @@ def run(arguments: argparse.Namespace) -> int:
         findings.append(finding)
         sys.stdout.write(finding.line() + "\n")
         sys.stdout.flush()
-    counts = {level: sum(finding.level == level for finding in findings) for level in ("ok", "warning", "problem")}
-    sys.stdout.write(f"{counts['ok']} ok, {counts['warning']} warnings, {counts['problem']} problems\n")
+    counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
+    sys.stdout.write(
+        f"{counts['ok']} ok, {counts['not tried']} not tried, {counts['warning']} warnings, "
+        f"{counts['problem']} problems\n"
+    )
     if arguments.report:
         _write(arguments.report, report_text(findings, effective, Path.home()))
     return Exit.FAILED if counts["problem"] else Exit.OK
 
 
 def _findings(arguments: argparse.Namespace, effective: Effective) -> Iterator[Finding]:
-    store = ModelStore(effective.config.models_dir)
-    yield from check_machine()
-    yield from check_settings(effective)
-    yield from check_run_directory(effective.config.run_dir)
-    yield from check_models(store)
-    yield from check_licences(store)
-    yield from check_hub(offline=arguments.offline)
-    yield from check_agent(Path.home())
-    yield from check_daemon(Target(requests_of(arguments), keys_of(arguments), _made_model(effective)))
+    yield from guarded("machine", check_machine)
+    yield from guarded("settings", lambda: check_settings(effective))
+    yield from guarded("run directory", lambda: check_run_directory(effective.config.run_dir))
+    mend = ""
+    for finding in guarded("models", lambda: check_models(effective)):
+        yield finding
+        if finding.level == "problem" and finding.check == f"model {effective.config.model}":
+            mend = finding.mend
+    yield from guarded("licences", lambda: check_licences(ModelStore(effective.config.models_dir)))
+    yield from guarded("hub", lambda: check_hub(offline=arguments.offline))
+    yield from guarded("agent", lambda: check_agent(Path.home()))
+    yield from guarded("daemon", lambda: check_daemon(_target(arguments, effective, mend)))
+
+
+def _target(arguments: argparse.Namespace, effective: Effective, model_mend: str) -> Target:
+    return Target(requests_of(arguments), keys_of(arguments), _made_model(effective), model_mend)
 
 
 def _made_model(effective: Effective) -> MadeModel | None:
     """The configured model's name and what it answered when it was made, where that is known."""
     try:
-        folder = Path(effective.config.located_model())
+        folder = folder_of(effective.config.located_model())
         probe = read_probe(folder)
         return MadeModel(read_config(folder).name, probe) if probe else None
     except (ConfigError, SetupError, WeightsError):  # told by the other checks

@@ -11,6 +11,7 @@ from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.config import Effective, add_flags, resolve
+from wilor_sidecar.setup.again import command_to_make_again
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.model_config import WEIGHTS_FILE, read_config
 from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER, ModelStore, StoredModel
@@ -29,6 +30,7 @@ class _Listed(msgspec.Struct, frozen=True):
     sha256: str | None = None
     folder: str | None = None
     problem: str | None = None
+    mend: str | None = None
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -65,7 +67,7 @@ def run_use(arguments: argparse.Namespace) -> int:
     try:
         store.use(arguments.name)
     except WeightsError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(f"{error}{_mend(store, arguments.name)}") from error
     sys.stdout.write(f"{arguments.name} is served from the daemon's next start on\n")
     effective = resolve(arguments, os.environ)
     if effective.config.model != arguments.name:
@@ -81,6 +83,12 @@ def run_remove(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     sys.stdout.write(f"removed {arguments.name}" + ("; embedded is the default now\n" if was_chosen else "\n"))
     return Exit.OK
+
+
+def _mend(store: ModelStore, name: str) -> str:
+    """On a line of its own, the command; "" where no model of that name is broken."""
+    broken = [model for model in store.models() if model.name == name and isinstance(model.config, str)]
+    return f"\nto mend it: {command_to_make_again(broken[0].folder, store.root)}" if broken else ""
 
 
 def _store(arguments: argparse.Namespace) -> ModelStore:
@@ -105,7 +113,14 @@ def _listed(model: StoredModel, served: str) -> _Listed:
     is_default = served in (model.name, str(model.folder))
     folder = str(model.folder)
     if isinstance(model.config, str):
-        return _Listed(model.name, is_default, size_bytes=model.size_bytes, folder=folder, problem=model.config)
+        return _Listed(
+            name=model.name,
+            is_default=is_default,
+            size_bytes=model.size_bytes,
+            folder=folder,
+            problem=model.config,
+            mend=command_to_make_again(model.folder, model.folder.parent),
+        )
     config, fetched = model.config, model.provenance.fetched[0] if model.provenance else None
     return _Listed(
         name=model.name,
@@ -131,6 +146,7 @@ def _lines(listed: list[_Listed], effective: Effective) -> list[str]:
 def _particulars(model: _Listed) -> Iterator[str]:
     if model.problem:
         yield f"cannot be used: {model.problem}"
+        yield f"to mend it: {model.mend}"
         return
     yield f"from {model.source}" + (f" at {model.revision}" if model.revision else "")
     if model.size_bytes is not None:

@@ -96,9 +96,9 @@ def _default_dtype() -> BlocksDtype:
     """float16 where a GPU computes with it; a CPU computes in float32 anyway, and is better off with exact weights."""
     if sys.platform == "darwin":
         return "float16" if platform.machine() == "arm64" else "float32"
-    from wilor_sidecar.mlx import mx  # noqa: PLC0415 - slow to load
+    from wilor_sidecar.device import device_name  # noqa: PLC0415 - slow to load
 
-    return "float16" if mx.default_device() == mx.gpu else "float32"
+    return "float16" if device_name() == "gpu" else "float32"
 
 
 def _somebody() -> bool:

@@ -5,7 +5,7 @@ setting has the same name: `--log-level`, `WILOR_SIDECAR_LOG_LEVEL`, `log_level`
 """
 
 from wilor_sidecar.config.errors import ConfigError
-from wilor_sidecar.config.sources import Effective, add_flags, resolve
+from wilor_sidecar.config.sources import CHOSEN, Effective, add_flags, resolve
 from wilor_sidecar.config.table import SETTINGS, Config
 
-__all__ = ["SETTINGS", "Config", "ConfigError", "Effective", "add_flags", "resolve"]
+__all__ = ["CHOSEN", "SETTINGS", "Config", "ConfigError", "Effective", "add_flags", "resolve"]

@@ -20,6 +20,9 @@ from wilor_sidecar.config.table import SETTINGS, Config
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.store import ModelStore
 
+CHOSEN = "wilor-sidecar models use"
+"""The origin of a model that was chosen so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effective:
@@ -81,7 +84,7 @@ def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effect
                 raise ConfigError(f"{error} ({origin})") from error
     config = Config(**values)  # type: ignore[arg-type]
     if origins["model"] == "default" and (chosen := _chosen_model(config)) != config.model:
-        config, origins["model"] = dataclasses.replace(config, model=chosen), "wilor-sidecar models use"
+        config, origins["model"] = dataclasses.replace(config, model=chosen), CHOSEN
     return Effective(config, origins, file)
 
 

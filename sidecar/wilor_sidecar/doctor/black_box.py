@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import zmq
@@ -21,7 +22,9 @@ from wilor_protocol.events import joints_topic
 from wilor_protocol.hands import Hand
 from wilor_protocol.limits import MAX_HANDS, MAX_REQUEST_BYTES
 from wilor_protocol.replies import StatusReply
-from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
+from wilor_sidecar.bench.hand_crops import hand_crops
+from wilor_sidecar.doctor.findings import Finding, not_tried, ok, problem, warning
+from wilor_sidecar.doctor.guard import TELL_US, guarded
 from wilor_sidecar.setup.plausible import implausible
 from wilor_sidecar.setup.probe import Probe, probe_crop
 
@@ -31,7 +34,7 @@ _STATUS_MS = 10.0
 _TIMES = 20
 _PROBE_MM = 2.0
 """Devices and versions of MLX differ by a tenth of that."""
-_BATCH_M = 2e-3
+_BATCH_MM = 2.0
 """A crop in a batch of eight, against itself alone: half precision sums in another order."""
 
 
@@ -56,15 +59,21 @@ class Target:
         requests: its address; None: the default one.
         keys: for one that asks for them.
         made: its model, if it serves the one of the settings; None: nothing is known of that.
+        model_mend: what mends the model of the settings; "": it is sound.
     """
 
     requests: str | None
     keys: ClientKeys | None
     made: MadeModel | None
+    model_mend: str = ""
 
 
 class FailedError(Exception):
     """A test has failed; the text says how."""
+
+
+class NotTriedError(Exception):
+    """A test cannot be made here; the text says why."""
 
 
 def check_daemon(target: Target) -> Iterator[Finding]:
@@ -76,26 +85,32 @@ def check_daemon(target: Target) -> Iterator[Finding]:
         except HandClientError as error:
             yield warning("daemon", f"none answers ({error})", "wilor-sidecar serve")
             return
-        yield _state(status)
+        yield _state(status, target.model_mend)
         if not status.ready:
             return
         tests = Examination(client, target)
         for name, test in tests.all():
-            yield _tried(f"daemon {name}", test)
+            yield from guarded(f"daemon {name}", partial(_tried, f"daemon {name}", test))
 
 
-def _state(status: StatusReply) -> Finding:
+def _state(status: StatusReply, model_mend: str) -> Finding:
     text = f"{status.server}, pid {status.pid}, {status.state}: {status.reason}"
-    return ok("daemon", text) if status.ready else problem("daemon", text, "wilor-sidecar status")
+    if status.ready:
+        return ok("daemon", text)
+    if status.state == "degraded" and model_mend:
+        return problem("daemon", text, f"{model_mend}; then start the daemon anew")
+    return problem("daemon", text, "wilor-sidecar status")
 
 
-def _tried(name: str, test: Callable[[], str]) -> Finding:
+def _tried(name: str, test: Callable[[], str]) -> Iterator[Finding]:
     try:
-        return ok(name, test())
+        yield ok(name, test())
+    except NotTriedError as error:
+        yield not_tried(name, str(error))
     except FailedError as error:
-        return problem(name, str(error), "wilor-sidecar doctor --report, and attach the file to an issue")
+        yield problem(name, str(error), TELL_US)
     except HandClientError as error:
-        return problem(name, f"no answer: {error}", "wilor-sidecar status")
+        yield problem(name, f"no answer: {error}", "wilor-sidecar status")
 
 
 class Examination:
@@ -160,22 +175,27 @@ class Examination:
         return "a mirrored hand gets the mirrored answer"
 
     def batch_is_its_crops(self) -> str:
-        """Eight in one frame, each as it is alone."""
-        crops = [self._crop] * (MAX_HANDS - 1) + [np.ascontiguousarray(self._crop[::-1])]
+        """Eight different hands in one frame, each as it is alone."""
+        crops = hand_crops(MAX_HANDS)
         hands = self._client.estimate([hand_crop(crop, "right") for crop in crops], publish=False).hands
-        alone = _keypoints(self._estimate()[0])
-        apart_m = max(float(np.abs(_keypoints(hand) - alone).max()) for hand in hands[:-1])
-        if len(hands) != MAX_HANDS or apart_m > _BATCH_M:
-            raise FailedError(f"{len(hands)} hands of {MAX_HANDS}, {apart_m * 1e3:g} mm from their answers alone")
-        return f"{MAX_HANDS} hands in one frame, within {apart_m * 1e3:.4f} mm of each alone"
+        if len(hands) != MAX_HANDS:
+            raise FailedError(f"{len(hands)} hands came back of {MAX_HANDS}")
+        alone = [_keypoints(self._client.estimate(crop, "right", publish=False).hands[0]) for crop in crops]
+        apart_mm = [
+            float(np.abs(_keypoints(hand) - points).max()) * 1e3 for hand, points in zip(hands, alone, strict=True)
+        ]
+        worst = int(np.argmax(apart_mm))
+        if apart_mm[worst] > _BATCH_MM:
+            raise FailedError(f"hand {worst + 1} of {MAX_HANDS} is {apart_mm[worst]:g} mm from its answer alone")
+        return f"{MAX_HANDS} hands in one frame, within {apart_mm[worst]:.4f} mm of each alone"
 
     def answer_is_the_stored_one(self) -> str:
         """What the model answered when it was made is what it answers here."""
         made, serves = self._target.made, self._client.hello().model
         if made is None or serves is None or serves.name != made.name:
-            return "the served model has no stored answer to compare with"
+            raise NotTriedError("the served model has no stored answer to compare with")
         stored = made.probe
-        apart_mm = float(np.abs(_keypoints(self._estimate()[0]) - np.array(stored.keypoints)).max()) * 1e3
+        apart_mm = stored.apart_mm(_keypoints(self._estimate()[0]))
         if apart_mm > _PROBE_MM:
             raise FailedError(f"{apart_mm:.3f} mm from what the model answered when it was made")
         return f"{apart_mm:.4f} mm from what the model answered when it was made ({stored.device}, mlx {stored.mlx})"
@@ -210,8 +230,7 @@ class Examination:
     def garbage_is_refused(self) -> str:
         """Bytes that are no message get a refusal that says so."""
         with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-            if not self._raw(socket):
-                return "not tried: it needs the keys' own connection"
+            self._connect(socket)
             socket.send_multipart([b"", b"\xc1 no message"])
             if not socket.poll(5000):
                 raise FailedError("garbage got no answer within 5 s")
@@ -223,8 +242,7 @@ class Examination:
     def oversize_harms_nobody(self) -> str:
         """A message beyond the limit costs its sender the connection, and nobody else anything."""
         with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-            if not self._raw(socket):
-                return "not tried: it needs the keys' own connection"
+            self._connect(socket)
             socket.send_multipart([b"", bytes(2 * MAX_REQUEST_BYTES)])
             socket.poll(200)
         self._client.ping(deep=True)
@@ -239,13 +257,12 @@ class Examination:
     def _estimate(self) -> list[Hand]:
         return self._client.estimate(self._crop, "right", publish=False).hands
 
-    def _raw(self, socket: "zmq.Socket[bytes]") -> bool:
-        """Connect without a client's care; False where only keys would be let in."""
+    def _connect(self, socket: "zmq.Socket[bytes]") -> None:
+        """Connect without a client's care."""
         if self._target.keys is not None:
-            return False
+            raise NotTriedError("it needs the keys' own connection")
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(self._client.address)
-        return True
 
     @staticmethod
     def _refused(code: ErrorCode, ask: Callable[[], object]) -> None:

@@ -1,10 +1,11 @@
 """What a check found."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-Level = Literal["ok", "warning", "problem"]
+Level = Literal["ok", "not tried", "warning", "problem"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -12,7 +13,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     Attributes:
         check: what was looked at.
-        level: ok; warning: it works, and could be better; problem: it does not.
+        level: ok; not tried: nothing was looked at, which is no fault; warning: it works, and could be better;
+            problem: it does not.
         text: what was found.
         mend: the command, or what else would help; "" when nothing needs to.
     """
@@ -31,6 +33,11 @@ class Finding(msgspec.Struct, frozen=True):
 def ok(check: str, text: str) -> Finding:
     """It is as it should be."""
     return Finding(check, "ok", text)
+
+
+def not_tried(check: str, text: str) -> Finding:
+    """Nothing was looked at; says why."""
+    return Finding(check, "not tried", text)
 
 
 def warning(check: str, text: str, mend: str = "") -> Finding:

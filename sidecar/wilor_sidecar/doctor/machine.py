@@ -1,6 +1,7 @@
 """The machine: Python, memory, and MLX with its device and BLAS, tried in a process that may die of it."""
 
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 
@@ -9,11 +10,11 @@ import psutil
 from wilor_sidecar.blas import SLOW_GFLOPS
 from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
 from wilor_sidecar.doctor.mlx_child import MlxFigures, MlxRequest
+from wilor_sidecar.installation import install_command
 from wilor_sidecar.isolation import Child, IsolatedError, Limits
 
 _WALL_S = 300
 _LITTLE_BYTES = 2 << 30
-_INSTALL = "pip install --upgrade 'wilor-sidecar[daemon]'"
 
 
 def check_machine() -> Iterator[Finding]:
@@ -23,7 +24,7 @@ def check_machine() -> Iterator[Finding]:
     try:
         figures = Child("wilor_sidecar.doctor.mlx_child", Limits(wall_s=_WALL_S)).ask(MlxRequest(), MlxFigures)
     except IsolatedError as error:
-        yield problem("mlx", f"cannot be used: {error}", _INSTALL)
+        yield problem("mlx", f"cannot be used: {error}", install_command())
         return
     yield _device(figures)
     yield _blas(figures)
@@ -33,7 +34,7 @@ def _memory() -> Finding:
     memory = psutil.virtual_memory()
     text = f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB are available"
     if memory.available < _LITTLE_BYTES:
-        mend = "wilor-sidecar setup --dtype int4, whose weights take 0.5 GB, or close other programs"
+        mend = "close other programs; of WiLoR's own weights `wilor-sidecar setup --dtype int8` takes least, 0.9 GB"
         return warning("memory", text, mend)
     return ok("memory", text)
 
@@ -49,6 +50,13 @@ def _device(figures: MlxFigures) -> Finding:
 def _blas(figures: MlxFigures) -> Finding:
     text = f"{figures.blas or 'its own'}; float32 products at {figures.gflops:.0f} GFLOP/s"
     if figures.gflops < SLOW_GFLOPS:
-        mend = _INSTALL if platform.machine() == "x86_64" else "apt-get install libopenblas0-pthread"
-        return warning("blas", f"{text}: slow", mend)
+        return warning("blas", f"{text}: slow", _install_blas())
     return ok("blas", text)
+
+
+def _install_blas() -> str:
+    if platform.machine() == "x86_64":  # the package brings MKL along
+        return install_command()
+    if shutil.which("apt-get"):
+        return "sudo apt-get install libopenblas0-pthread"
+    return "install OpenBLAS with this system's package manager"

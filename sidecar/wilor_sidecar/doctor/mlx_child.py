@@ -30,11 +30,10 @@ class MlxFigures(msgspec.Struct, frozen=True):
 def _try(_: MlxRequest) -> MlxFigures:
     settle_mlx()
     from wilor_sidecar.blas import load_tuned_blas  # noqa: PLC0415 - these load MLX, after it was settled
-    from wilor_sidecar.mlx import mx  # noqa: PLC0415
+    from wilor_sidecar.device import device_name  # noqa: PLC0415
     from wilor_sidecar.serving import checked_gflops  # noqa: PLC0415
 
-    device = "gpu" if mx.default_device() == mx.gpu else "cpu"
-    return MlxFigures(version("mlx"), device, load_tuned_blas(), checked_gflops())
+    return MlxFigures(version("mlx"), device_name(), load_tuned_blas(), checked_gflops())
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """Files and folders: settings, run directory, models with their hashes, licences."""
 
-import hashlib
+import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from wilor_protocol.address import events_address, requests_address
 from wilor_protocol.private_directory import NotPrivateError, make_private
-from wilor_sidecar.config import ConfigError, Effective
+from wilor_sidecar.config import CHOSEN, ConfigError, Effective
 from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
+from wilor_sidecar.setup.again import command_to_make_again
 from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.licences import LICENCES, RECORD_FILE, accepted
 from wilor_sidecar.weights.errors import WeightsError
+from wilor_sidecar.weights.folder_check import check_folder
 from wilor_sidecar.weights.model_config import WEIGHTS_FILE
-from wilor_sidecar.weights.safetensors_file import read_shapes
-from wilor_sidecar.weights.store import EMBEDDED, ModelStore, StoredModel
+from wilor_sidecar.weights.provenance import read_provenance
+from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER, ModelStore, folder_of
 
 
 def check_settings(effective: Effective) -> Iterator[Finding]:
@@ -24,12 +27,21 @@ def check_settings(effective: Effective) -> Iterator[Finding]:
     try:
         effective.config.located_model()
     except ConfigError as error:
-        yield problem("model", str(error), "wilor-sidecar models use NAME")
+        yield problem("model", str(error), _another_model(effective))
         return
     if model == EMBEDDED:
         yield ok("model", f"the embedded one is served ({origin}); `wilor-sidecar setup` gets WiLoR's own weights")
     else:
         yield ok("model", f"{model} is served ({origin})")
+
+
+def _another_model(effective: Effective) -> str:
+    there = [EMBEDDED, *(model.name for model in ModelStore(effective.config.models_dir).models())]
+    origin = effective.origins["model"]
+    if origin == CHOSEN:
+        others = f" (there are also {', '.join(there[1:])})" if there[1:] else ""
+        return f"wilor-sidecar models use {EMBEDDED}{others}"
+    return f"set model to another in {origin}; there are {', '.join(there)}"
 
 
 def check_run_directory(directory: Path) -> Iterator[Finding]:
@@ -40,40 +52,42 @@ def check_run_directory(directory: Path) -> Iterator[Finding]:
     try:
         make_private(directory)
     except NotPrivateError as error:
-        yield problem("run directory", str(error), f"chmod 700 {directory}, or choose another with run_dir")
+        yield problem("run directory", str(error), f"chmod 700 {_quoted(directory)}, or choose another with run_dir")
         return
     yield ok("run directory", f"{directory} is this user's alone")
     for address in (requests_address(directory), events_address(directory)):
         path = Path(address.removeprefix("ipc://"))
         if path.exists() and not path.is_socket():
-            yield problem("sockets", f"{path} is no socket", f"rm {path}")
+            yield problem("sockets", f"{path} is no socket", f"rm {_quoted(path)}")
 
 
-def check_models(store: ModelStore) -> Iterator[Finding]:
-    """Each model's files, against the hash that was written down when they were made."""
-    for model in store.models():
-        yield _model(model)
+def check_models(effective: Effective) -> Iterator[Finding]:
+    """The files of the served model, which comes first, and of all that are kept, against what is written of them."""
+    store = ModelStore(effective.config.models_dir)
+    folders = {model.folder: model.name for model in store.models()}
+    with contextlib.suppress(ConfigError):  # told by `check_settings`
+        served = folder_of(effective.config.located_model())
+        folders.pop(served, None)
+        yield _model(effective.config.model, served, store.root)
+    for folder, name in folders.items():
+        yield _model(name, folder, store.root)
 
 
-def _model(model: StoredModel) -> Finding:
-    check, again = f"model {model.name}", f"wilor-sidecar models remove {model.name} && wilor-sidecar setup"
-    if isinstance(model.config, str):
-        return problem(check, model.config, again)
-    path = model.folder / WEIGHTS_FILE
+def _model(name: str, folder: Path, models_dir: Path) -> Finding:
+    check = f"model {name}"
     try:
-        read_shapes(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except (WeightsError, OSError) as error:
-        return problem(check, str(error), again)
-    if digest != model.config.weights_sha256:
-        return problem(check, f"{path} is not what was converted: its SHA-256 is another", again)
-    text = f"{model.config.dtype}, {model.size_bytes / 1e6:.0f} MB, as it was converted"
-    if model.provenance is None:
-        return warning(check, f"{text}; nobody wrote down where it came from")
-    source = model.provenance.fetched[0]
+        config = check_folder(folder, check_digest=True)
+        provenance = read_provenance(folder)
+    except WeightsError as error:
+        return problem(check, str(error), command_to_make_again(folder, models_dir))
+    text = f"{config.dtype}, {(folder / WEIGHTS_FILE).stat().st_size / 1e6:.0f} MB"
+    if folder == EMBEDDED_FOLDER:
+        return ok(check, f"{text}, as it was shipped")
+    if provenance is None:
+        return warning(check, f"{text}, as it was converted; nobody wrote down where it came from")
+    source = provenance.fetched[0]
     pinned = "pinned" if source.pinned else "not pinned"
-    return ok(check, f"{text}; from {source.repository} at {source.revision[:12]} ({pinned})")
+    return ok(check, f"{text}, as it was converted; from {source.repository} at {source.revision[:12]} ({pinned})")
 
 
 def check_licences(store: ModelStore) -> Iterator[Finding]:
@@ -81,7 +95,7 @@ def check_licences(store: ModelStore) -> Iterator[Finding]:
     try:
         known = {each.licence for each in accepted(store.root)}
     except SetupError as error:
-        yield problem("licences", str(error), f"rm {store.root / RECORD_FILE}")
+        yield problem("licences", str(error), f"rm {_quoted(store.root / RECORD_FILE)}")
         return
     for model in store.models():
         if model.provenance is None:
@@ -95,3 +109,7 @@ def check_licences(store: ModelStore) -> Iterator[Finding]:
         yield ok("licences", f"accepted: {', '.join(sorted(known))}")
     else:
         yield ok("licences", "none accepted, none needed for the embedded model")
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -18,6 +18,7 @@ _RELEVANT = re.compile(
     r"^(mlx.*|mkl|numpy|scipy|pyzmq|msgspec|safetensors|pillow|huggingface.hub|opencv.*|psutil)$", re.I
 )
 _SECRET = re.compile(r"\bhf_[A-Za-z0-9]+")
+_USER_IN_URL = re.compile(r"(?<=://)[^/?#\s\"]*@")
 
 
 def report_text(findings: list[Finding], effective: Effective, home: Path) -> str:
@@ -43,8 +44,9 @@ def report_text(findings: list[Finding], effective: Effective, home: Path) -> st
 
 
 def without_private_data(text: str, home: Path) -> str:
-    """Replace the home, the user's and the host's name, and tokens."""
+    """Replace the home, the user's and the host's name, tokens, and what stands before the host in a URL."""
     text = text.replace(str(home), "~")
+    text = _USER_IN_URL.sub("", text)
     text = _SECRET.sub("HF_TOKEN", text)
     for name, instead in ((_user(), "USER"), (socket.gethostname(), "HOST")):
         if name:

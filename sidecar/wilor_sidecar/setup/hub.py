@@ -97,9 +97,17 @@ class Hub:
         """
         if path := self.cached(file):
             return _size_of(path), 0
+        announced = self.ask(file)
+        return announced.size, announced.missing
+
+    def ask(self, file: RemoteFile) -> "Announced":
+        """Ask the hub for a file, whatever the cache has. Nothing is fetched.
+
+        Raises:
+            SetupError: the hub cannot be asked, or has another file than was expected.
+        """
         with told(self.repository, file.name):
-            announced = self._ask(file)
-        return announced.size, announced.size - _size_of(announced.part)
+            return self._ask(file)
 
     def fetch(self, file: RemoteFile) -> Fetched:
         """Get a file, from the cache or from the hub, and compare it with what is known of it.
@@ -152,7 +160,7 @@ class Hub:
             raise SetupError(f"{url}: the answer is not a hub's (no commit, hash or size); is HF_ENDPOINT right?")
         return _Metadata(url, found.location, found.commit_hash, found.etag, found.size)
 
-    def _ask(self, file: RemoteFile) -> "_Announced":
+    def _ask(self, file: RemoteFile) -> "Announced":
         """What the hub says of a file now, compared with what is known of it. Its link may expire within the hour."""
         commit = self._settled_commit(file)
         found = self._metadata(file, commit)
@@ -167,7 +175,7 @@ class Hub:
                 f"{found.url}: has SHA-256 {found.etag}, expected {file.sha256}; the file is not the one that was "
                 "pinned"
             )
-        return _Announced(found.url, found.location, found.etag, found.size, self._folder / "blobs" / found.etag)
+        return Announced(found.url, found.location, found.etag, found.size, self._folder / "blobs" / found.etag)
 
     def _download(self, file: RemoteFile) -> Path:
         """Fetch what is missing of a file, and give it to the cache."""
@@ -189,7 +197,7 @@ class Hub:
             replace_text(self._folder / "refs" / _NEWEST, _commit_of(file, path))
         return path
 
-    def _append(self, file: RemoteFile, announced: "_Announced") -> None:
+    def _append(self, file: RemoteFile, announced: "Announced") -> None:
         """Fetch the rest. A link that is refused is asked for anew, as long as each one brought something."""
         from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
@@ -249,7 +257,7 @@ class _Metadata:
 
 
 @dataclass(frozen=True)
-class _Announced:
+class Announced:
     """What the hub says of a file: where it is, its hash (SHA-256 for large files, else git's) and size in bytes."""
 
     url: str
@@ -259,12 +267,18 @@ class _Announced:
     blob: Path
 
     @property
+    def missing(self) -> int:
+        """How many bytes are still to be fetched, when the whole file is not in the cache."""
+        return self.size - _size_of(self.part)
+
+    @property
     def part(self) -> Path:
         """What has been fetched so far. Its name holds the hash, so it only ever goes on with the same file."""
         return self.blob.with_name(f"{self.etag}.wilor-sidecar.part")
 
     @property
     def sha256(self) -> str | None:
+        """None where the hash is git's."""
         return self.etag if len(self.etag) == _SHA256_HEX else None
 
     @property
@@ -273,7 +287,7 @@ class _Announced:
         return urlparse(self.location).netloc == urlparse(self.url).netloc
 
 
-def _append_from(announced: _Announced) -> None:
+def _append_from(announced: Announced) -> None:
     """Fetch the rest of a file by this one link."""
     from huggingface_hub.file_download import http_get  # noqa: PLC0415
     from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415

@@ -16,7 +16,6 @@ from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.plausible import implausible
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.provenance import PROBE_FILE
-from wilor_sidecar.weights.store import EMBEDDED
 
 _WALL_S = 900
 """A full-size network on a slow machine without a tuned BLAS takes minutes."""
@@ -37,9 +36,9 @@ class Probe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str
     mlx: str
 
-    def apart_mm(self, other: "Probe") -> float:
-        """How far the worst key point is from the other's."""
-        return float(np.abs(np.array(self.keypoints) - np.array(other.keypoints)).max()) * 1e3
+    def apart_mm(self, keypoints: NDArray[np.floating]) -> float:
+        """How far the worst key point is from another answer's, (21, 3) m."""
+        return float(np.linalg.norm(np.array(self.keypoints) - keypoints, axis=1).max()) * 1e3
 
 
 class ProbeRequest(msgspec.Struct, frozen=True):
@@ -80,6 +79,11 @@ def read_probe(folder: Path) -> Probe | None:
         raise SetupError(f"{path}: cannot be read ({error})") from error
 
 
+def encode_probe(probe: Probe) -> bytes:
+    """The file's text: JSON that people can read."""
+    return msgspec.json.format(msgspec.json.encode(probe), indent=2) + b"\n"
+
+
 def probe_crop() -> NDArray[np.uint8]:
     """(1, 256, 256, 3) uint8 RGB: a drawn open right hand."""
     from PIL import Image  # noqa: PLC0415 - only the child decodes it
@@ -96,14 +100,10 @@ def _probe(request: ProbeRequest) -> Probe:
     from wilor_sidecar.mlx_settings import settle_mlx  # noqa: PLC0415
 
     settle_mlx()
-    from wilor_sidecar.mlx import mx  # noqa: PLC0415 - after its environment is settled
-    from wilor_sidecar.model import Wilor, load_model  # noqa: PLC0415
-    from wilor_sidecar.weights.folder import load_folder  # noqa: PLC0415
+    from wilor_sidecar.device import device_name  # noqa: PLC0415 - after MLX's environment is settled
+    from wilor_sidecar.model import load_model  # noqa: PLC0415
 
-    if request.model == EMBEDDED:
-        model = load_model(EMBEDDED)
-    else:
-        model = Wilor(*load_folder(Path(request.model), check_digest=request.check_digest))
+    model = load_model(request.model, check_digest=request.check_digest)
     first, second = (model(probe_crop()) for _ in range(2))
     for name, values in first.items():
         if not np.isfinite(values).all():
@@ -114,9 +114,8 @@ def _probe(request: ProbeRequest) -> Probe:
     keypoints = first["pred_keypoints_3d"][0]
     if problem := implausible(keypoints):
         raise _FailedError(f"what it answers is no hand: {problem}")
-    device = "gpu" if mx.default_device() == mx.gpu else "cpu"
     s, tx, ty = (float(value) for value in first["pred_cam"][0])
-    return Probe([(float(x), float(y), float(z)) for x, y, z in keypoints], (s, tx, ty), device, version("mlx"))
+    return Probe([(float(x), float(y), float(z)) for x, y, z in keypoints], (s, tx, ty), device_name(), version("mlx"))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from wilor_protocol.version import __version__
 from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.hub import Fetched, Hub
 from wilor_sidecar.setup.licences import Licence, settle
 from wilor_sidecar.setup.manifest import RemoteFile, Repository
-from wilor_sidecar.setup.probe import run_probe
+from wilor_sidecar.setup.probe import encode_probe, run_probe
 from wilor_sidecar.setup.space import check_space
 from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
 from wilor_sidecar.weights.digest import sha256_of
@@ -170,7 +168,7 @@ class _Setup:
             folder = self._converted(fetched, staging / name)
             self._console.say("testing the converted model")
             probe = run_probe(str(folder), check_digest=True)
-            write_synced(folder / PROBE_FILE, msgspec.json.encode(probe))
+            write_synced(folder / PROBE_FILE, encode_probe(probe))
             write_synced(folder / PROVENANCE_FILE, encode_provenance(self._provenance(fetched, licences)))
             sync_folder(folder)
             put_in_place(folder, self._folder, overwrite=True)

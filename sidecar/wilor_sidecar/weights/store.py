@@ -30,6 +30,11 @@ _CHOICE_FILE = ".default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def folder_of(located: str) -> Path:
+    """The folder of what `ModelStore.locate` found."""
+    return EMBEDDED_FOLDER if located == EMBEDDED else Path(located)
+
+
 def models_directory(environment: Mapping[str, str], *, platform: str, home: Path) -> Path:
     """Where models are kept when nobody says.
 
@@ -94,17 +99,6 @@ class ModelStore:
             raise WeightsError(f"{name!r} is no name for a model: expected letters, digits, '.', '_' and '-'")
         return self.root / name
 
-    def existing(self, name: str) -> Path:
-        """Where the model of that name is.
-
-        Raises:
-            WeightsError: there is none.
-        """
-        folder = self.folder(name)
-        if not folder.is_dir():
-            raise WeightsError(f"{name}: there is no such model in {self.root}")
-        return folder
-
     def locate(self, model: str) -> str:
         """What to give to `load_model`.
 
@@ -154,7 +148,10 @@ class ModelStore:
             WeightsError: there is no such model, or it cannot be used, or the choice cannot be noted.
         """
         if name != EMBEDDED:
-            check_folder(self.existing(name), check_digest=False)
+            folder = self.folder(name)
+            if not folder.is_dir():
+                raise WeightsError(f"{name}: there is no such model in {self.root}")
+            check_folder(folder, check_digest=False)
         if name == EMBEDDED and not self.root.is_dir():
             return
         replace_text(self.root / _CHOICE_FILE, name + "\n")

@@ -6,6 +6,8 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from wilor_sidecar.config import resolve
 from wilor_sidecar.doctor.findings import ok, problem
 from wilor_sidecar.doctor.report import report_text, without_private_data
@@ -34,3 +36,11 @@ def test_private_data_is_left_out() -> None:
     text = f"{HOME}/x {user} on {host}: hf_abcDEF123 and the{user}s"
     cleaned = without_private_data(text, HOME)
     assert cleaned == f"~/x USER on HOST: HF_TOKEN and the{user}s"
+
+
+@pytest.mark.parametrize("before", ["ada:s3cret@", "s3cret@", "ada:p@ss@"])
+def test_a_password_in_a_url_is_left_out(before: str) -> None:
+    """Whatever check met it; the rest of the URL tells what was asked."""
+    text = f'"http://{before}host:8080/a/b@main is not reachable; ipc:///run/x, ada@host"'
+    cleaned = '"http://host:8080/a/b@main is not reachable; ipc:///run/x, ada@host"'
+    assert without_private_data(text, HOME) == cleaned

@@ -1,7 +1,8 @@
-"""The command where only the thin client was installed."""
+"""The command where a part of the installation is missing, as where only the thin client was installed."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,20 @@ def run_without(module: str, *arguments: str) -> "subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("module", ["PIL", "psutil"])
-def test_a_missing_part_is_told_with_what_to_install(module: str) -> None:
-    """In one sentence, with the status of a thing that trying again does not mend."""
-    run = run_without(module, "status")
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [("PIL", ("status",)), ("psutil", ("status",)), ("huggingface_hub", ("setup", "--offline", "--accept-licences"))],
+)
+def test_a_missing_part_is_told_with_what_to_install(
+    module: str, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one sentence, with the status of a thing that trying again does not mend; also when it is needed late."""
+    monkeypatch.setenv("WILOR_SIDECAR_MODELS_DIR", str(tmp_path))
+    run = run_without(module, *command)
     assert run.returncode == 78
-    assert run.stderr.startswith(f"wilor-sidecar: {module} is missing: only the client is installed here.")
-    assert "'wilor-sidecar[daemon,camera]'" in run.stderr
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith(f"wilor-sidecar: the package {module} is missing, which this command needs: ")
+    assert last.endswith(f" -m pip install --editable '{Path(__file__).parents[3]}[daemon,camera]'")
     assert "Traceback" not in run.stderr
 
 
