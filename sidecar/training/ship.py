@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from training.served_file import read_heads
 from wilor_sidecar.setup.probe import encode_probe, run_probe
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.model_config import CONFIG_FILE, WEIGHTS_FILE
@@ -19,13 +20,29 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Put trained weights into the package.")
     parser.add_argument("weights", type=Path)
-    weights = parser.parse_args().weights
-    with tempfile.TemporaryDirectory() as folder:
-        made = convert(weights, Path(folder) / EMBEDDED, dtype="float16", name=EMBEDDED, licence="MIT")
-        probe = run_probe(str(made), check_digest=True)
-        (made / PROBE_FILE).write_bytes(encode_probe(probe))
+    ship(parser.parse_args().weights, EMBEDDED_FOLDER)
+
+
+def ship(weights: Path, folder: Path) -> None:
+    """Convert trained weights, try them, and put them with what they answered into a folder.
+
+    Raises:
+        ValueError: the file does not say how many heads the network has.
+        WeightsError: it cannot be converted.
+        SetupError: what it answers is no hand.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        made = convert(
+            weights,
+            Path(temporary) / EMBEDDED,
+            heads=read_heads(weights),
+            dtype="float16",
+            name=EMBEDDED,
+            licence="MIT",
+        )
+        (made / PROBE_FILE).write_bytes(encode_probe(run_probe(str(made), check_digest=True)))
         for name in (CONFIG_FILE, WEIGHTS_FILE, PROBE_FILE):
-            shutil.copyfile(made / name, EMBEDDED_FOLDER / name)
+            shutil.copyfile(made / name, folder / name)
 
 
 if __name__ == "__main__":

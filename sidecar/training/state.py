@@ -9,12 +9,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from training.model import HandNetwork
+from training.served_file import metadata_of
+
 SERVED = "embedded.safetensors"
 _NOT_SERVED = ("num_batches_tracked", "hints.")
 _HAND = "mano."
 
 
-def save_served(network: nn.Module, path: Path) -> None:
+def save_served(network: HandNetwork, path: Path) -> None:
     """Write a network under upstream's names: blocks in float16, the rest, the hand too, in float32."""
     served: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
@@ -23,7 +26,7 @@ def save_served(network: nn.Module, path: Path) -> None:
         half = name.startswith("backbone.blocks.")
         dtype = tensor.dtype if not tensor.is_floating_point() else torch.float16 if half else torch.float32
         served[name] = tensor.to(dtype).contiguous().cpu()
-    save_file(served, path)
+    save_file(served, path, metadata_of(network.backbone.blocks[0].attn.heads))
 
 
 def load_served(network: nn.Module, path: Path) -> None:

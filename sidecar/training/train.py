@@ -110,7 +110,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--start-from", type=Path)
     parser.add_argument("--size", type=int, nargs=3, default=(192, 12, 3), metavar=("WIDTH", "DEPTH", "HEADS"))
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    _refuse_late_surprises(parser, arguments)
+    return arguments
+
+
+def _refuse_late_surprises(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """What would otherwise end the run at its first save, or after an hour of it."""
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {arguments.out}: cannot be made ({error.strerror})")
+    if arguments.state and not arguments.state.absolute().parent.is_dir():
+        parser.error(f"--state {arguments.state}: there is no folder {arguments.state.absolute().parent}")
+    if arguments.start_from and not arguments.start_from.is_file():
+        parser.error(f"--start-from {arguments.start_from}: there is no such file")
 
 
 def _told(errors: dict[str, float]) -> str:

@@ -1,6 +1,7 @@
 """The commands as a person at a terminal uses them."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -182,6 +183,8 @@ def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:
         (("estimate", "nothing.jpg", "--box", "1,2,3,4", "--side", "left"), 1, "nothing.jpg"),
         (("convert", "nothing.ckpt", "--out", "x"), 1, "nothing.ckpt"),
         (("bench", "--batches", "9"), 64, "1 to 8"),
+        (("bench", "--runs", "0"), 64, "1 or more"),
+        (("bench", "--model", "nothing", "--models-dir", "/nowhere"), 1, "has no config.json in /nowhere/nothing"),
     ],
 )
 def test_mistakes_are_told_in_one_line(arguments: tuple[str, ...], status: int, words: str, tmp_path: Path) -> None:
@@ -218,3 +221,16 @@ def test_bench_measures_each_dtype(tmp_path: Path) -> None:
     assert worst == sorted(worst)
     assert worst[-1] > 0
     assert "ready after" in result.stdout.splitlines()[-1]
+
+
+def test_bench_finds_a_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder of models, for the network and for the daemon."""
+    monkeypatch.setenv("WILOR_SIDECAR_CONFIG", os.devnull)
+    write_seeded_checkpoint(tmp_path / "small.safetensors", seed=1, width=64, depth=1)
+    (tmp_path / "models").mkdir()
+    convert(tmp_path / "small.safetensors", tmp_path / "models" / "mine")
+    options = ("--models-dir", str(tmp_path / "models"), "--runs", "1", "--batches", "1")
+    result = command("bench", "--model", "mine", *options)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("small, 64 x 1, float32\n")
+    assert "throughput, 4 clients" in result.stdout

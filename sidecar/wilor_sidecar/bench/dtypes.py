@@ -19,11 +19,13 @@ from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
 from wilor_sidecar.isolation import Child, IsolatedError, Limits
 from wilor_sidecar.mlx_settings import cache_directory
 from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
+from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.layout import DTYPES, BlocksDtype
 from wilor_sidecar.weights.model_config import WEIGHTS_FILE, read_config
 
 CROPS = 32
 
+_EXACT: BlocksDtype = "float32"
 _STARTED: BlocksDtype = "float16"
 """Which dtype a daemon is started with: the one that is usual on a GPU."""
 _READY_S = 600
@@ -68,28 +70,33 @@ class Row:
     """One network in one dtype.
 
     Attributes:
-        file_bytes: of the weights.
+        file_bytes: of the weights; None: there are none.
         figures: what the child measured, or why it could not.
-        worst_mm: (32,) the worst vertex of each crop; None for the exact network itself.
-        start_up: of a daemon that serves it; None where nobody asked.
+        worst_mm: (32,) the worst vertex of each crop; None for the exact network itself, and without it.
+        start_up: of a daemon that serves it, or why it did not start; None where nobody asked.
     """
 
     network: str
     dtype: BlocksDtype
-    file_bytes: int
+    file_bytes: int | None
     figures: DtypeFigures | str
     worst_mm: NDArray[np.floating] | None = None
-    start_up: "StartUp | None" = None
+    start_up: StartUp | str | None = None
 
     def line(self) -> str:
         """As a row of a Markdown table."""
-        begin = f"| {self.network} | {self.dtype} | {self.file_bytes / 1e6:.1f} |"
+        size = "none" if self.file_bytes is None else f"{self.file_bytes / 1e6:.1f}"
+        begin = f"| {self.network} | {self.dtype} | {size} |"
         if isinstance(self.figures, str):
             return f"{begin} not possible here: {self.figures} |"
         f = self.figures
         memory = f"{f.held_bytes / 1e6:.0f} | {f.peak_bytes / 1e6:.0f} | {f.process_bytes / 1e6:.0f}"
-        error = "exact" if self.worst_mm is None else f"{self.worst_mm.mean():.3f}, {self.worst_mm.max():.3f}"
-        return f"{begin} {memory} | {f.load_s:.2f} | {f.batch_1_ms:.1f} | {f.batch_8_ms:.1f} | {error} |"
+        return f"{begin} {memory} | {f.load_s:.2f} | {f.batch_1_ms:.1f} | {f.batch_8_ms:.1f} | {self._error()} |"
+
+    def _error(self) -> str:
+        if self.worst_mm is not None:
+            return f"{self.worst_mm.mean():.3f}, {self.worst_mm.max():.3f}"
+        return "exact" if self.dtype == _EXACT else f"no {_EXACT} to compare with"
 
 
 def measure_dtypes(models: dict[str, Path], runs: int, say: Callable[[str], None]) -> Iterator[Row]:
@@ -118,9 +125,13 @@ def _measure_network(
     network: str, model: Path, temporary: Path, runs: int, say: Callable[[str], None]
 ) -> Iterator[Row]:
     exact: NDArray[np.floating] | None = None
-    for dtype in DTYPES:
+    for dtype in DTYPES:  # the exact one is the first
         say(f"{network}: {dtype}")
-        folder = _converted(model, dtype, temporary / dtype)
+        try:
+            folder = _converted(model, dtype, temporary / dtype)
+        except WeightsError as error:
+            yield Row(network, dtype, None, str(error))
+            continue
         size = (folder / WEIGHTS_FILE).stat().st_size
         vertices = temporary / f"{dtype}.npy"
         request = DtypeRequest(str(folder), CROPS, runs, str(vertices))
@@ -128,14 +139,21 @@ def _measure_network(
             figures = Child("wilor_sidecar.bench.dtype_child", Limits()).ask(request, DtypeFigures)
         except IsolatedError as error:
             yield Row(network, dtype, size, str(error))
-            continue
-        answered = np.load(vertices)
-        apart_mm = None if exact is None else np.linalg.norm(answered - exact, axis=-1).max(axis=-1) * 1e3
-        exact = answered if exact is None else exact
-        start_up = time_start_up(folder) if dtype == _STARTED else None
-        yield Row(network, dtype, size, figures, apart_mm, start_up)
+        else:
+            answered = np.load(vertices)
+            apart_mm = None if exact is None else np.linalg.norm(answered - exact, axis=-1).max(axis=-1) * 1e3
+            exact = answered if dtype == _EXACT else exact
+            start_up = _start_up_or_why_not(folder) if dtype == _STARTED else None
+            yield Row(network, dtype, size, figures, apart_mm, start_up)
         if folder != model:
             shutil.rmtree(folder)
+
+
+def _start_up_or_why_not(folder: Path) -> StartUp | str:
+    try:
+        return time_start_up(folder)
+    except DaemonDiedError as error:
+        return str(error)
 
 
 def time_start_up(folder: Path) -> StartUp:

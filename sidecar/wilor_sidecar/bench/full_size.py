@@ -12,7 +12,7 @@ _WIDTH, _DEPTH = 1280, 32
 
 
 def full_size_folder() -> Path:
-    """The converted folder, 2.5 GB in the user's cache; made the first time, which takes a minute.
+    """The converted folder, 2.5 GB in the user's cache; made the first time, which takes a minute and 5 GB meanwhile.
 
     Raises:
         WeightsError: it cannot be written.

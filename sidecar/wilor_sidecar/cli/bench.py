@@ -1,6 +1,7 @@
 """`wilor-sidecar bench`: how fast the network is, and how much the daemon adds."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from wilor_sidecar.bench.samples import HEADER
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
+from wilor_sidecar.config import add_flags, resolve
 from wilor_sidecar.daemon_process import DaemonDiedError, DaemonProcess
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.store import EMBEDDED, EMBEDDED_FOLDER
+from wilor_sidecar.weights.store import EMBEDDED, ModelStore, folder_of
 
 _THROUGHPUT_S = 5.0
 _LOAD_S = 600
@@ -27,9 +29,11 @@ def add_parser(commands: SubParsers) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", help="see `serve --model` (default: embedded)")
     which.add_argument(
-        "--full-size", action="store_true", help="WiLoR's size with random weights: 2.5 GB, made here the first time"
+        "--full-size",
+        action="store_true",
+        help="WiLoR's size with random weights: 2.5 GB, made here the first time, for which 5 GB are needed",
     )
-    parser.add_argument("--runs", type=int, default=50, metavar="N", help="times of each thing (default: 50)")
+    parser.add_argument("--runs", type=_runs, default=50, metavar="N", help="times of each thing (default: 50)")
     parser.add_argument("--batches", type=_batches, default=(1, 2, 4, 8), metavar="B,B", help="(default: 1,2,4,8)")
     parser.add_argument("--only", choices=("network", "daemon"), help="one part (default: both)")
     parser.add_argument(
@@ -38,15 +42,17 @@ def add_parser(commands: SubParsers) -> None:
         help="instead: what float32, float16, int8 and int4 cost, for the embedded network and for WiLoR's size, as a "
         "table; with --model or --full-size for that one only. Needs 6 GB of disk and some minutes",
     )
+    add_flags(parser, "models_dir")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
+    store = ModelStore(resolve(arguments, os.environ).config.models_dir)
     try:
         if arguments.dtypes:
-            _bench_dtypes(arguments)
+            _bench_dtypes(arguments, store)
             return Exit.OK
-        model = str(full_size_folder()) if arguments.full_size else arguments.model or EMBEDDED
+        model = str(full_size_folder()) if arguments.full_size else _located(arguments, store)
         if arguments.only != "daemon":
             _bench_network(model, arguments.runs, arguments.batches)
         if arguments.only != "network":
@@ -54,6 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
     except (WeightsError, DaemonDiedError) as error:
         raise CommandError(str(error)) from error
     return Exit.OK
+
+
+def _located(arguments: argparse.Namespace, store: ModelStore) -> str:
+    """What to load, by a path that means the same to a daemon elsewhere."""
+    located = store.locate(arguments.model or EMBEDDED)
+    return located if located == EMBEDDED else str(Path(located).absolute())
+
+
+def _runs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
+    return int(text)
 
 
 def _batches(text: str) -> tuple[int, ...]:
@@ -66,11 +84,10 @@ def _batches(text: str) -> tuple[int, ...]:
     return batches
 
 
-def _bench_dtypes(arguments: argparse.Namespace) -> None:
+def _bench_dtypes(arguments: argparse.Namespace, store: ModelStore) -> None:
     models: dict[str, Path] = {}
     if not arguments.full_size:
-        name = arguments.model or EMBEDDED
-        models[name] = EMBEDDED_FOLDER if name == EMBEDDED else Path(name)
+        models[arguments.model or EMBEDDED] = folder_of(_located(arguments, store))
     if not arguments.model:
         models |= dict([full_size()])
     _say(f"on {_device_line()}")
@@ -81,7 +98,8 @@ def _bench_dtypes(arguments: argparse.Namespace) -> None:
         _say(row.line())
     for row in rows:
         if row.start_up:
-            _say(f"start of the daemon, {row.network}, {row.dtype}: {row.start_up.line()}")
+            told = row.start_up if isinstance(row.start_up, str) else row.start_up.line()
+            _say(f"start of the daemon, {row.network}, {row.dtype}: {told}")
 
 
 def _device_line() -> str:
@@ -112,7 +130,7 @@ def _bench_network(model: str, runs: int, batches: tuple[int, ...]) -> None:
     for samples in time_network(served.model, runs, batches):
         _say(samples.line())
     if can_compare(served.model):
-        for line in compare(served.model, Path(model), runs).lines():
+        for line in compare(served.model, folder_of(model), runs).lines():
             _say(line)
 
 

@@ -103,8 +103,8 @@ def check_licences(store: ModelStore) -> Iterator[Finding]:
         wanting = [licence for licence in LICENCES[model.provenance.origin] if licence.key not in known]
         if wanting:
             titles = ", ".join(licence.title for licence in wanting)
-            origin = model.provenance.origin
-            yield warning("licences", f"{model.name}: no record of {titles}", f"wilor-sidecar setup --from {origin}")
+            asked_again = command_to_make_again(model.folder, store.root)  # what is whole is not made again
+            yield warning("licences", f"{model.name}: no record of {titles}", asked_again)
     if known:
         yield ok("licences", f"accepted: {', '.join(sorted(known))}")
     else:

@@ -246,9 +246,11 @@ def test_an_answer_that_is_no_hubs(home: Home, hub: StandInHub) -> None:
     assert "404" in result.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("how", ["flag", "variable"])
-def test_offline_without_a_cache(home: Home, hub: StandInHub, how: str) -> None:
+@pytest.mark.parametrize(("how", "is_pinned"), [("flag", True), ("variable", True), ("flag", False)])
+def test_offline_without_a_cache(home: Home, hub: StandInHub, how: str, is_pinned: bool) -> None:
     """It asks nobody, and says what is missing."""
+    if not is_pinned:
+        home.list_repository(revision=None)
     result = home.run("--offline") if how == "flag" else home.run(HF_HUB_OFFLINE="1")
     assert (result.returncode, hub.seen) == (1, [])
     assert f"{NETWORK} is not in the cache" in result.stderr

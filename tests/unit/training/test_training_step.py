@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it is neede
 
 from torch import Tensor  # noqa: E402
 
+from training import train  # noqa: E402
 from training.crew import Crew  # noqa: E402
 from training.kinematics import HandModel  # noqa: E402
 from training.mano_arrays import mano_arrays  # noqa: E402
@@ -20,6 +21,7 @@ from training.painter import covered, make_batch  # noqa: E402
 from training.picture_pool import Batch  # noqa: E402
 from training.poses import PoseSampler, facing  # noqa: E402
 from training.renderer import Taken  # noqa: E402
+from training.served_file import read_heads  # noqa: E402
 from training.state import load_served, save_served  # noqa: E402
 from training.trainer import Trainer, rate_at  # noqa: E402
 from wilor_sidecar.model import load_model  # noqa: E402
@@ -195,6 +197,7 @@ def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
     torch.manual_seed(2)
     network = HandNetwork(*SIZE, mano_arrays()).eval()
     save_served(network, tmp_path / "small.safetensors")
+    assert read_heads(tmp_path / "small.safetensors") == SIZE[2]
     load_served(network, tmp_path / "small.safetensors")  # rounds its blocks to half precision
     crops = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
     outputs = load_model(convert(tmp_path / "small.safetensors", tmp_path / "model"))(crops)
@@ -202,3 +205,15 @@ def test_what_is_trained_is_what_is_served(tmp_path: Path) -> None:
     with torch.no_grad():
         refined = network(pictures).refined
     assert np.abs(outputs["pred_vertices"] - refined.vertices.numpy()).max() < 1e-5
+
+
+def test_a_folder_for_the_network_is_made_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what cannot be written or read later is refused at once, and not at the first save."""
+    line = ["train", "--seconds", "1", "--out", str(tmp_path / "runs" / "six")]
+    monkeypatch.setattr("sys.argv", line)
+    assert train._arguments().out.is_dir()
+    (tmp_path / "file").touch()
+    for wrong in (["--out", str(tmp_path / "file")], ["--state", "no/where"], ["--start-from", "no.safetensors"]):
+        monkeypatch.setattr("sys.argv", [*line, *wrong])
+        with pytest.raises(SystemExit):
+            train._arguments()
