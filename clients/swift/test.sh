@@ -10,9 +10,13 @@ missing() {
     exit
 }
 
-command -v swift >/dev/null || missing "a Swift 6 toolchain" "https://www.swift.org/install; on a Mac xcode-select --install"
+command -v swift >/dev/null || missing "a Swift 6.1 toolchain" "https://www.swift.org/install; on a Mac xcode-select --install"
+swift --version 2>&1 | grep -Eq 'Swift version (6\.[1-9]|[7-9]|[1-9][0-9])' ||
+    missing "a newer Swift toolchain (6.1; the package itself needs 6.0)" "https://www.swift.org/install; on a Mac update Xcode"
 command -v pkg-config >/dev/null || missing "pkg-config" "apt-get install pkg-config; on a Mac brew install pkgconf"
 pkg-config --exists libzmq || missing "ZeroMQ's library" "apt-get install libzmq3-dev; on a Mac brew install zeromq"
+
+[ -x ../../.venv/bin/python ] || missing "the daemon to test against, in .venv" "make setup"
 
 swift format lint --strict --recursive Package.swift Sources Examples Tests
 # One after the other: the tests that count memory and threads want the process for themselves.

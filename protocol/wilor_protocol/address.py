@@ -63,7 +63,7 @@ def check_address(address: str, platform: str = sys.platform) -> None:
             raise ValueError(f"address: expected a path that is {excess} bytes shorter, got {address!r}")
         return
     host, _, port = place.rpartition(":")
-    if scheme != "tcp" or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if scheme != "tcp" or not host or not (port.isascii() and port.isdecimal()) or not 1 <= int(port) <= 65535:
         raise ValueError(
             f"address: expected ipc://PATH or tcp://HOST:PORT, got {address!r}; a run directory is given as run_dir"
         )

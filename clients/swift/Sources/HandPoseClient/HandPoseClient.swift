@@ -4,8 +4,8 @@ import HandPoseProtocol
 /// A connection to the daemon: asks it, sends it crops, listens to it.
 ///
 /// It may be made before the daemon runs, and outlives its restarts. Several calls may be under way at once. Every call
-/// throws `HandPoseError`; after any but `closed` the client stays usable. A call whose task is cancelled ends at once
-/// with `cancelled`.
+/// throws `HandPoseError`; after any but `closed` and `socket` the client stays usable: where ZeroMQ fails, every later call
+/// says so, and another client is to be made. A call whose task is cancelled ends at once with `cancelled`.
 public actor HandPoseClient {
     /// Address of the daemon's requests.
     public nonisolated let address: String
@@ -15,25 +15,30 @@ public actor HandPoseClient {
     private let timeout: Duration
     private let connection: Connection
     private var knownEventsAddress: String?
+    private var clock: DaemonClock
     private var lastFrame = 0
 
     /// Connects, without waiting for anybody.
     ///
     /// - Parameter configuration: where to, and how long to wait.
-    /// - Throws: `notPrivate` when somebody else could listen at the default address, `invalidRequest` for a source that
-    ///   no frame may have, `socket` when the system gives no file descriptors.
+    /// - Throws: `notPrivate` when somebody else could listen at the default address, `badAddress` for one that cannot be
+    ///   connected to, `invalidRequest` for a source that no frame may have, `socket` when the system gives no file
+    ///   descriptors.
     public init(_ configuration: HandPoseConfiguration = HandPoseConfiguration()) throws(HandPoseError) {
         source = try Self.source(of: configuration)
         if let requestsAddress = configuration.requestsAddress {
             address = requestsAddress
-            knownEventsAddress = configuration.eventsAddress
+            knownEventsAddress =
+                configuration.eventsAddress ?? DaemonAddress.events(besideRequests: requestsAddress)
         } else {
             let directory = try RunDirectory.ownPath()
             address = RunDirectory.requestsAddress(in: directory)
             knownEventsAddress = configuration.eventsAddress ?? RunDirectory.eventsAddress(in: directory)
         }
+        for each in [address, knownEventsAddress].compactMap(\.self) { try DaemonAddress.check(each) }
         timeout = configuration.timeout
-        connection = try Connection(address: address)
+        clock = DaemonClock(isOurs: !DaemonAddress.isTCP(address))
+        connection = try Connection(address: address, keys: configuration.keys)
     }
 
     /// Runs a block with a client that is closed when the block ends, in whatever way.
@@ -90,14 +95,17 @@ public actor HandPoseClient {
     /// - Parameters:
     ///   - hands: 1 to 8 crops of one frame.
     ///   - frame: its number; nil: counted here, from 1.
-    ///   - capturedAtNs: when it was taken, on `MonotonicClock`, ns; nil: now.
+    ///   - capturedAtNs: when it was taken, on this host's `MonotonicClock`, ns, also for a daemon on another host: it is
+    ///     sent on the daemon's clock. nil: now.
     ///   - deadline: do not compute it when the frame is older than this; nil: no matter how old.
     ///   - publish: send subscribers an event, too.
     ///   - want: the parts to reply with; nil: all.
     ///   - imageSize: of the whole image; with the crops' boxes, the reply has the whole-image camera.
     ///   - intrinsics: of the whole image; nil: a guess from its size.
-    ///   - mirrored: the image is a mirrored (selfie) one; the reply is of the scene itself.
-    ///   - timeout: how long to wait; nil: as configured.
+    ///   - mirrored: the image is a mirrored (selfie) one, and crops, sides and boxes are as it shows them. The reply is of
+    ///     the scene itself: the other side, and `keypoints2D` in pixels of the unmirrored image; to draw on the mirrored
+    ///     one take W - 1 - x.
+    ///   - timeout: how long to wait, for everything; nil: as configured.
     /// - Returns: the hands in the order of the crops.
     /// - Throws: `refused` when the daemon would not (busy, loading, superseded, expired ...), `noReply` when it did not
     ///   answer in time, `invalidRequest` for an argument that it would refuse.
@@ -106,11 +114,57 @@ public actor HandPoseClient {
         publish: Bool = true, want: [PosePart]? = nil, imageSize: ImageSize? = nil, intrinsics: Intrinsics? = nil,
         mirrored: Bool = false, timeout: Duration? = nil
     ) async throws(HandPoseError) -> EstimateReply {
-        let request = EstimateRequest(
+        var request = EstimateRequest(
             source: source, frame: frame ?? nextFrame(), capturedAtNs: capturedAtNs ?? MonotonicClock.nowNs(),
             hands: hands, deadlineMs: deadline.map { $0 / .milliseconds(1) }, publish: publish, want: want,
             imageSize: imageSize, intrinsics: intrinsics, mirrored: mirrored)
-        return try await ask(.estimate(request), timeout)
+        do throws(InvalidRequestError) { try request.check() } catch { throw HandPoseError(error) }
+        let end = end(timeout)
+        request.capturedAtNs = max(0, request.capturedAtNs &+ (try await clockAheadNs(before: end)))
+        let sentNs = MonotonicClock.nowNs()
+        let reply: EstimateReply = try await ask(.estimate(request), before: end)
+        clock.check(
+            epoch: reply.epoch,
+            ClockSample(
+                beforeNs: sentNs, daemonNs: reply.timing.receivedAtNs, afterNs: MonotonicClock.nowNs()))
+        return reply
+    }
+
+    /// Waits for the daemon to start and to load its network, which it begins anew if it has let it go.
+    ///
+    /// - Parameter timeout: how long; loading WiLoR's weights takes seconds.
+    /// - Throws: what the last attempt did, when the time is over; at once where waiting does not help.
+    public func waitUntilReady(timeout: Duration = .seconds(60)) async throws(HandPoseError) {
+        let end = end(timeout)
+        while true {
+            do throws(HandPoseError) {
+                let _: PongReply = try await ask(.ping(deep: true), before: end)
+                return
+            } catch {
+                let waitingHelps = [.refused(.loading), .refused(.draining), .refused(.busy)].contains(error.code)
+                guard waitingHelps, .now < end else { throw error }
+            }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .cancelled }
+        }
+    }
+
+    /// How far the daemon's monotonic clock is ahead of this host's, ns, measured now, within half a round trip.
+    ///
+    /// On one host it is about 0. It changes when either host sleeps or starts anew; `nowNs` takes care of that.
+    ///
+    /// - Parameter timeout: how long to wait; nil: as configured.
+    public func clockAheadNs(timeout: Duration? = nil) async throws(HandPoseError) -> Int64 {
+        try await measureClock(before: end(timeout))
+    }
+
+    /// Now, on the daemon's clock: minus an event's `capturedAtNs`, the age of its pose.
+    ///
+    /// On one host that is `MonotonicClock.nowNs()`. Over TCP the daemon is asked now and then.
+    ///
+    /// - Parameter timeout: how long to wait; nil: as configured.
+    public func nowNs(timeout: Duration? = nil) async throws(HandPoseError) -> Int64 {
+        let aheadNs = try await clockAheadNs(before: end(timeout))
+        return MonotonicClock.nowNs() + aheadNs
     }
 
     /// The poses of a source as the daemon publishes them, newest first, whoever sent the frames.
@@ -141,8 +195,8 @@ public actor HandPoseClient {
 
     /// The frames of a topic, from where the daemon publishes; where that is not known, from where it says it does.
     func eventFrames(
-        of topic: Topic, keeping: Int
-    ) async throws(HandPoseError) -> AsyncStream<Result<[UInt8], HandPoseError>> {
+        of topic: Topic, keeping: Int, silence: Duration?
+    ) async throws(HandPoseError) -> FrameReader {
         while knownEventsAddress == nil {
             do throws(HandPoseError) {
                 knownEventsAddress = try await hello().endpoints.events
@@ -150,15 +204,52 @@ public actor HandPoseClient {
                 continue  // the daemon may start later
             }
         }
-        return connection.events(from: knownEventsAddress ?? "", topic: topic, keeping: keeping)
+        return connection.events(
+            from: knownEventsAddress ?? "", topic: topic, keeping: keeping, silence: silence)
     }
 
+    private func clockAheadNs(before end: ContinuousClock.Instant) async throws(HandPoseError) -> Int64 {
+        if let known = clock.aheadNs(nowNs: MonotonicClock.nowNs()) { return known }
+        return try await measureClock(before: end)
+    }
+
+    private func measureClock(before end: ContinuousClock.Instant) async throws(HandPoseError) -> Int64 {
+        _ = try await clockSample(before: end)  // which may have waited for a connection
+        var best = try await clockSample(before: end)
+        for _ in 1..<Self.clockSamples {
+            let next = try await clockSample(before: end)
+            if next.roundTripNs < best.roundTripNs { best = next }
+        }
+        clock.set(best)
+        return best.aheadNs
+    }
+
+    private func clockSample(before end: ContinuousClock.Instant) async throws(HandPoseError) -> ClockSample {
+        let beforeNs = MonotonicClock.nowNs()
+        let pong: PongReply = try await ask(.ping(deep: false), before: end)
+        return ClockSample(
+            beforeNs: beforeNs, daemonNs: pong.clocks.monotonicNs, afterNs: MonotonicClock.nowNs())
+    }
+
+    private func end(_ timeout: Duration?) -> ContinuousClock.Instant { .now + (timeout ?? self.timeout) }
+
     private func ask<Reply: Answer>(_ request: Request, _ timeout: Duration?) async throws(HandPoseError) -> Reply {
+        try await ask(request, before: end(timeout))
+    }
+
+    private func ask<Reply: Answer>(
+        _ request: Request, before end: ContinuousClock.Instant
+    ) async throws(HandPoseError) -> Reply {
         let id = connection.nextID()
         let body: [UInt8]
         do throws(InvalidRequestError) { body = try request.encoded(id: id) } catch { throw HandPoseError(error) }
-        let reply = try await connection.exchange(id, body, timeout: timeout ?? self.timeout)
-        return try Self.read(reply, id: id)
+        do throws(HandPoseError) {
+            let reply = try await connection.exchange(id, body, deadline: end)
+            return try Self.read(reply, id: id)
+        } catch {
+            if error.code == .noReply || error.code == .refused(.expired) { clock.doubt() }
+            throw error
+        }
     }
 
     private static func read<Reply: Answer>(_ body: [UInt8], id: Int) throws(HandPoseError) -> Reply {
@@ -182,6 +273,8 @@ public actor HandPoseClient {
         if let refusal = head.refusal { return .failure(HandPoseError(refusal)) }
         return .success(try Reply(from: fields))
     }
+
+    private static let clockSamples = 3
 
     private func nextFrame() -> Int {
         lastFrame += 1

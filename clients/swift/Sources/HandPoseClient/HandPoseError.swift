@@ -3,7 +3,7 @@ import HandPoseProtocol
 /// What went wrong. Decide by `code`; the text is for people.
 public struct HandPoseError: Error, Sendable, CustomStringConvertible {
     /// What a program decides by.
-    public enum Code: Sendable, Equatable {
+    public enum Code: Sendable, Equatable, CustomStringConvertible {
         /// The daemon answered that it will not: busy, loading, superseded, expired and others.
         case refused(ErrorCode)
         /// No reply came in time. The client stays usable; a reply that comes late is dropped.
@@ -12,6 +12,10 @@ public struct HandPoseError: Error, Sendable, CustomStringConvertible {
         case badReply
         /// The daemon would refuse this request; it was not sent.
         case invalidRequest
+        /// Nothing can be connected to by this address.
+        case badAddress
+        /// These keys are none, or cannot be read safely.
+        case badKeys
         /// Somebody else could listen in the daemon's place: its directory is not this user's alone.
         case notPrivate
         /// The task that asked was cancelled. The client stays usable.
@@ -20,6 +24,22 @@ public struct HandPoseError: Error, Sendable, CustomStringConvertible {
         case closed
         /// ZeroMQ or the system failed, for want of file descriptors for example.
         case socket
+
+        /// The word, of a refusal the daemon's.
+        public var description: String {
+            switch self {
+            case .refused(let code): code.rawValue
+            case .noReply: "no_reply"
+            case .badReply: "bad_reply"
+            case .invalidRequest: "invalid_request"
+            case .badAddress: "bad_address"
+            case .badKeys: "bad_keys"
+            case .notPrivate: "not_private"
+            case .cancelled: "cancelled"
+            case .closed: "closed"
+            case .socket: "socket"
+            }
+        }
     }
 
     /// What a program decides by.
@@ -31,8 +51,10 @@ public struct HandPoseError: Error, Sendable, CustomStringConvertible {
     /// What caused it, where something did: a `Refusal`, a `MalformedError`, an `InvalidRequestError`.
     public let underlying: (any Error)?
 
-    /// Code and sentence.
-    public var description: String { "\(code): \(message)" }
+    /// The sentence, of a refusal with the daemon's word before it.
+    public var description: String {
+        if case .refused(let code) = code { "\(code.rawValue): \(message)" } else { message }
+    }
 
     init(_ code: Code, _ message: String, retryable: Bool = false, underlying: (any Error)? = nil) {
         self.code = code

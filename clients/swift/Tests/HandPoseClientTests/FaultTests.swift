@@ -3,6 +3,8 @@ import HandPoseClient
 import TestSupport
 import Testing
 
+@testable import HandPoseClient
+
 /// Daemons that die, stall, are not there, or talk nonsense; tasks that are cancelled; clients that are closed.
 @Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
 struct FaultTests {
@@ -152,11 +154,73 @@ struct FaultTests {
 
     @Test("An address or a source that cannot be used is an error and no trap")
     func wrongConfiguration() async throws {
-        let client = try HandPoseClient(HandPoseConfiguration(requestsAddress: "nowhere", timeout: .seconds(20)))
-        await expect(.socket) { () async throws(HandPoseError) in try await client.hello() }
+        let client = try HandPoseClient(HandPoseConfiguration(requestsAddress: "ipc://x"))
+        for address in [
+            "nowhere", "", "/tmp/run", "ipc://", "tcp://host", "tcp://:1", "tcp://h:0", "tcp://h:+1", "udp://h:1",
+        ] {
+            let error = #expect(throws: HandPoseError.self) {
+                try HandPoseClient(HandPoseConfiguration(requestsAddress: address))
+            }
+            #expect(error?.code == .badAddress && error?.message.contains("got \"\(address)\"") == true)
+            #expect(throws: HandPoseError.self) {
+                try HandPoseClient(HandPoseConfiguration(requestsAddress: "ipc://x", eventsAddress: address))
+            }
+        }
+        let tooLong = HandPoseConfiguration(runDirectory: "/tmp/" + String(repeating: "x", count: 107))
+        #expect(throws: HandPoseError.self) { try HandPoseClient(tooLong) }
         #expect(throws: HandPoseError.self) {
             try HandPoseClient(HandPoseConfiguration(requestsAddress: "ipc://x", source: ""))
         }
         #expect(throws: HandPoseError.self) { try client.poseEvents(source: "a\u{0}b") }
+        await client.close()
+    }
+
+    @Test("A client whose sockets failed says so to whoever asks, however late, and its loops end with that error")
+    func failedSockets() async throws {
+        let connection = try Connection(address: "nowhere")
+        try await Task.sleep(for: .milliseconds(50))  // the thread has ended; no condition tells
+        for _ in 1...2 {
+            await expect(.socket) { () async throws(HandPoseError) in
+                try await connection.exchange(1, [], deadline: .now + .seconds(20))
+            }
+        }
+        let reader = connection.events(from: "ipc://x", topic: .state, keeping: 1, silence: nil)
+        await expect(.socket) { () async throws(HandPoseError) in try await reader.next(isolation: nil) }
+        await connection.close()
+    }
+
+    @Test("A sequence whose socket cannot be had ends with the error, and the client goes on")
+    func failedSubscription() async throws {
+        let client = try HandPoseClient(HandPoseConfiguration(requestsAddress: "ipc://x", eventsAddress: "tcp://*:80"))
+        var events = try client.poseEvents(source: "cam").makeAsyncIterator()
+        let error = await #expect(throws: HandPoseError.self) { _ = try await events.next() }
+        #expect(error?.code == .socket)
+        await expect(.noReply) { () async throws(HandPoseError) in try await client.ping(timeout: .milliseconds(20)) }
+    }
+
+    @Test("A call may wait for ages, and a cancelled one still ends at once")
+    func forAges() async throws {
+        let folder = try TemporaryFolder()
+        let configuration = HandPoseConfiguration(runDirectory: folder.path, timeout: .seconds(Int64.max))
+        try await HandPoseClient.withConnection(configuration) { client in
+            let call = Task { await expect(.cancelled) { () async throws(HandPoseError) in try await client.hello() } }
+            try await Task.sleep(for: .milliseconds(20))  // it has begun; no condition tells
+            call.cancel()
+            await call.value
+        }
+    }
+
+    @Test("Errors are plain sentences, and codes plain words")
+    func sentences() async throws {
+        let daemon = try TestDaemon.shared.get()
+        try await HandPoseClient.withConnection(daemon.configuration()) { client in
+            let expired = await #expect(throws: HandPoseError.self) {
+                try await client.estimate([crop], capturedAtNs: 1, deadline: .zero)
+            }
+            let (text, code) = (expired.map { "\($0)" } ?? "", expired.map { "\($0.code)" } ?? "")
+            #expect(text.hasPrefix("expired: ") && !text.contains("HandPose") && code == "expired")
+            let invalid = await #expect(throws: HandPoseError.self) { try await client.estimate([]) }
+            #expect(invalid.map { "\($0)" } == "hands: expected 1 to 8, got 0")
+        }
     }
 }

@@ -41,8 +41,7 @@ final class Tool: @unchecked Sendable {
     /// The folder that the tests' own bundle was built into.
     private static let products: URL = {
         #if canImport(Darwin)
-            let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") } ?? .main
-            return bundle.bundleURL.deletingLastPathComponent()
+            return Bundle(for: Tool.self).bundleURL.deletingLastPathComponent()
         #else
             return URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         #endif

@@ -1,6 +1,9 @@
 import HandPoseProtocol
 
 /// Cuts a square out of an image and shrinks or enlarges it to a crop.
+///
+/// Its inner loops count along pointers: in a Debug build an iterator's or a buffer's each step is a call, and a hand of
+/// a large frame would take many times longer.
 struct CropSampler {
     private static let side = WireLimits.cropSidePx
 
@@ -27,6 +30,7 @@ struct CropSampler {
         let narrow = narrowedRows()
         return [UInt8](unsafeUninitializedCapacity: WireLimits.cropBytes) { crop, count in
             narrow.withUnsafeBufferPointer { narrow in
+                guard let narrow = narrow.baseAddress else { return crop.initialize(repeating: 0) }
                 for (row, tap) in rows.taps.enumerated() {
                     write(tap, of: narrow, to: crop.baseAddress.unsafelyUnwrapped + row * 3 * Self.side)
                 }
@@ -49,32 +53,45 @@ struct CropSampler {
 
     private func narrowRow(_ row: UnsafePointer<UInt8>, to out: UnsafeMutablePointer<Float>) {
         var out = out
+        let (bytesPerPixel, redAt, greenAt, blueAt) = (source.bytesPerPixel, source.red, source.green, source.blue)
         for tap in columns.taps {
-            var (red, green, blue) = (Float(0), Float(0), Float(0))
-            var pixel = row + tap.first * source.bytesPerPixel
-            for weight in tap.weights {
-                red += weight * Float(pixel[source.red])
-                green += weight * Float(pixel[source.green])
-                blue += weight * Float(pixel[source.blue])
-                pixel += source.bytesPerPixel
+            tap.weights.withUnsafeBufferPointer { weights in
+                var (red, green, blue) = (Float(0), Float(0), Float(0))
+                var pixel = row + tap.first * bytesPerPixel
+                var index = 0
+                let count = weights.count
+                while index < count {
+                    let weight = weights.baseAddress.unsafelyUnwrapped[index]
+                    red += weight * Float(pixel[redAt])
+                    green += weight * Float(pixel[greenAt])
+                    blue += weight * Float(pixel[blueAt])
+                    pixel += bytesPerPixel
+                    index += 1
+                }
+                (out[0], out[1], out[2]) = (red, green, blue)
             }
-            (out[0], out[1], out[2]) = (red, green, blue)
             out += 3
         }
     }
 
-    private func write(_ tap: AxisTaps.Tap, of narrow: UnsafeBufferPointer<Float>, to crop: UnsafeMutablePointer<UInt8>)
-    {
+    private func write(_ tap: AxisTaps.Tap, of narrow: UnsafePointer<Float>, to crop: UnsafeMutablePointer<UInt8>) {
         let stride = 3 * Self.side
-        let first = (tap.first - rows.range.lowerBound) * stride
-        for column in 0..<stride {
-            var sum = Float(0)
-            var place = first + column
-            for weight in tap.weights {
-                sum += weight * narrow[place]
-                place += stride
+        let first = narrow + (tap.first - rows.range.lowerBound) * stride
+        tap.weights.withUnsafeBufferPointer { weights in
+            let count = weights.count
+            var column = 0
+            while column < stride {
+                var sum = Float(0)
+                var place = first + column
+                var index = 0
+                while index < count {
+                    sum += weights.baseAddress.unsafelyUnwrapped[index] * place.pointee
+                    place += stride
+                    index += 1
+                }
+                crop[column] = UInt8(min(max(sum, 0), 255).rounded(.toNearestOrEven))
+                column += 1
             }
-            crop[column] = UInt8(min(max(sum, 0), 255).rounded(.toNearestOrEven))
         }
     }
 }

@@ -18,8 +18,12 @@
             cutFrom pixelBuffer: CVPixelBuffer, box: DetectionBox, side: Side, rescale: Double = 2.5
         ) throws(HandPoseError) {
             let square = try box.square(rescale: rescale)
-            guard CVPixelBufferGetPixelFormatType(pixelBuffer) == kCVPixelFormatType_32BGRA else {
-                throw HandPoseError(.invalidRequest, "pixel buffer: expected the format 32BGRA, got another")
+            let format = CVPixelBufferGetPixelFormatType(pixelBuffer)
+            guard format == kCVPixelFormatType_32BGRA else {
+                throw HandPoseError(
+                    .invalidRequest,
+                    "pixel buffer: expected the format BGRA, got \(fourCharacters(format)); set the videoSettings of your "
+                        + "AVCaptureVideoDataOutput to [kCVPixelBufferPixelFormatTypeKey: kCVPixelFormatType_32BGRA]")
             }
             guard CVPixelBufferLockBaseAddress(pixelBuffer, .readOnly) == kCVReturnSuccess else {
                 throw HandPoseError(.invalidRequest, "pixel buffer: expected one that can be locked for reading")

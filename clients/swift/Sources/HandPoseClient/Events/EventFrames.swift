@@ -5,29 +5,25 @@ struct EventFrames {
     private let client: HandPoseClient
     private let topic: Topic
     private let keeping: Int
-    private var frames: AsyncStream<Result<[UInt8], HandPoseError>>.Iterator?
+    private let silence: Duration?
+    private var reader: FrameReader?
 
-    init(client: HandPoseClient, topic: Topic, keeping: Int) {
+    init(client: HandPoseClient, topic: Topic, keeping: Int, silence: Duration? = nil) {
         self.client = client
         self.topic = topic
         self.keeping = keeping
+        self.silence = silence
     }
 
-    /// The next frame; nil when the client is closed or the task cancelled.
-    mutating func next(isolation actor: isolated (any Actor)?) async throws(HandPoseError) -> [UInt8]? {
+    /// The next frame, or silence where it was asked for; nil when the client was closed or the task cancelled.
+    mutating func next(isolation actor: isolated (any Actor)?) async throws(HandPoseError) -> FrameQueue.Item? {
         do throws(HandPoseError) {
-            var frames = try await running(isolation: actor)
-            defer { self.frames = frames }
-            return try await frames.next(isolation: actor)?.get()
+            if reader == nil {
+                reader = try await client.eventFrames(of: topic, keeping: keeping, silence: silence)
+            }
+            return try await reader?.next(isolation: actor)
         } catch  where error.code == .cancelled || error.code == .closed {
             return nil
         }
-    }
-
-    private func running(
-        isolation actor: isolated (any Actor)?
-    ) async throws(HandPoseError) -> AsyncStream<Result<[UInt8], HandPoseError>>.Iterator {
-        if let frames { return frames }
-        return try await client.eventFrames(of: topic, keeping: keeping).makeAsyncIterator()
     }
 }

@@ -6,28 +6,28 @@ import HandPoseProtocol
 /// daemon may start later, or restart. The subscription begins when the loop asks for its first event and ends when
 /// the loop does; each loop over the same value has its own.
 ///
+/// **No hand in the picture is silence:** nobody sends one, so no event comes, and the loop waits. Who holds something for
+/// the hand loops over `reportingSilence(after:)`.
+///
 /// The loop ends when the client is closed or the task is cancelled. It throws `badReply` for what is not of this
 /// protocol, and `socket` when ZeroMQ fails.
 public struct PoseEvents: AsyncSequence, Sendable {
     /// Delivers the events.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate var frames: EventFrames
-        private var history = EventHistory()
+        private var poses: PosesAndSilence.AsyncIterator
 
-        fileprivate init(frames: EventFrames) {
-            self.frames = frames
+        fileprivate init(poses: PosesAndSilence.AsyncIterator) {
+            self.poses = poses
         }
 
         /// The next event, when there is one.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(HandPoseError) -> PoseEvent? {
-            guard let frame = try await frames.next(isolation: actor) else { return nil }
-            do throws(MalformedError) {
-                return history.receive(try HandsEvent(frame: frame))
-            } catch {
-                throw HandPoseError(error)
+            while let event = try await poses.next(isolation: actor) {
+                if let event { return event }
             }
+            return nil
         }
     }
 
@@ -37,6 +37,16 @@ public struct PoseEvents: AsyncSequence, Sendable {
 
     /// Begins to listen.
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(frames: EventFrames(client: client, topic: topic, keeping: keeping))
+        AsyncIterator(
+            poses: PosesAndSilence.AsyncIterator(
+                frames: EventFrames(client: client, topic: topic, keeping: keeping)))
+    }
+
+    /// The same events, and nil each time that none has come for so long: no hand is in the picture, or the camera, the
+    /// detector or the daemon has stopped.
+    ///
+    /// - Parameter time: some frames of the camera, 300 ms for example; at least 1 ms.
+    public func reportingSilence(after time: Duration) -> PosesAndSilence {
+        PosesAndSilence(events: self, time: Swift.max(time, .milliseconds(1)))
     }
 }

@@ -12,7 +12,7 @@ public struct StateEvents: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(HandPoseError) -> StateEvent? {
-            guard let frame = try await frames.next(isolation: actor) else { return nil }
+            guard case .frame(let frame) = try await frames.next(isolation: actor) else { return nil }
             do throws(MalformedError) {
                 return try StateEvent(frame: frame)
             } catch {

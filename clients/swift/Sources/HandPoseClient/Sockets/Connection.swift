@@ -6,9 +6,9 @@ final class Connection: Sendable {
     private let mailbox: Mailbox
     private let lastID = Atomic(0)
 
-    init(address: String) throws(HandPoseError) {
+    init(address: String, keys: ClientKeys? = nil) throws(HandPoseError) {
         mailbox = try Mailbox()
-        SocketThread.start(address: address, mailbox: mailbox)
+        SocketThread.start(address: address, keys: keys, mailbox: mailbox)
     }
 
     deinit {
@@ -21,10 +21,11 @@ final class Connection: Sendable {
     }
 
     /// Sends a request's body and waits for the body of its reply.
-    func exchange(_ id: Int, _ body: [UInt8], timeout: Duration) async throws(HandPoseError) -> [UInt8] {
+    func exchange(_ id: Int, _ body: [UInt8], deadline: ContinuousClock.Instant) async throws(HandPoseError) -> [UInt8]
+    {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
-                post(.request(id: id, body: body, timeout: timeout, waiter: waiter))
+                post(.request(id: id, body: body, deadline: deadline, waiter: waiter))
                 // The handler below may have run before there was anything to cancel.
                 if Task.isCancelled { post(.cancel(id: id)) }
             }
@@ -34,17 +35,12 @@ final class Connection: Sendable {
         return try result.get()
     }
 
-    /// The frames of a topic's events; the newest `keeping` of those that nobody has asked for yet. When nobody holds
-    /// the stream any more, or its task is cancelled, it is unsubscribed.
-    func events(
-        from address: String, topic: Topic, keeping: Int
-    ) -> AsyncStream<Result<[UInt8], HandPoseError>> {
-        let (stream, sink) = AsyncStream.makeStream(
-            of: Result<[UInt8], HandPoseError>.self, bufferingPolicy: .bufferingNewest(keeping))
-        let subscription = Subscription(id: nextID(), address: address, topic: topic)
-        sink.onTermination = { [mailbox] _ in _ = mailbox.post(.unsubscribe(id: subscription.id)) }
-        post(.subscribe(subscription, sink: sink))
-        return stream
+    /// The frames of a topic's events; the newest `keeping` of those that nobody has asked for yet.
+    func events(from address: String, topic: Topic, keeping: Int, silence: Duration?) -> FrameReader {
+        let subscription = Subscription(id: nextID(), address: address, topic: topic, silence: silence)
+        let queue = FrameQueue(keeping: keeping)
+        post(.subscribe(subscription, queue))
+        return FrameReader(queue) { [mailbox] in _ = mailbox.post(.unsubscribe(id: subscription.id)) }
     }
 
     /// Ends everything: requests that wait fail, event sequences finish. Returns when the sockets are gone.
@@ -53,6 +49,6 @@ final class Connection: Sendable {
     }
 
     private func post(_ command: Command) {
-        if !mailbox.post(command) { command.refuse(with: .closed) }
+        if let error = mailbox.post(command) { command.refuse(with: error) }
     }
 }

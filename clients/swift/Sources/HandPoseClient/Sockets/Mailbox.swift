@@ -4,11 +4,10 @@ import Synchronization
 /// What other threads ask of the socket thread.
 enum Command: Sendable {
     typealias Waiter = CheckedContinuation<Result<[UInt8], HandPoseError>, Never>
-    typealias Sink = AsyncStream<Result<[UInt8], HandPoseError>>.Continuation
 
-    case request(id: Int, body: [UInt8], timeout: Duration, waiter: Waiter)
+    case request(id: Int, body: [UInt8], deadline: ContinuousClock.Instant, waiter: Waiter)
     case cancel(id: Int)
-    case subscribe(Subscription, sink: Sink)
+    case subscribe(Subscription, FrameQueue)
     case unsubscribe(id: Int)
     case close(CheckedContinuation<Void, Never>?)
 }
@@ -17,7 +16,7 @@ enum Command: Sendable {
 final class Mailbox: Sendable {
     private struct State {
         var commands: [Command] = []
-        var isClosed = false
+        var closedWith: HandPoseError?
     }
 
     /// The end of the pipe that becomes readable when there are commands.
@@ -37,14 +36,16 @@ final class Mailbox: Sendable {
         (wakeUp, bell) = (ends[0], ends[1])
     }
 
-    /// Hands a command over; false when nobody takes it any more.
-    func post(_ command: Command) -> Bool {
+    /// Hands a command over.
+    ///
+    /// - Returns: why nobody takes it any more; nil: it was taken.
+    func post(_ command: Command) -> HandPoseError? {
         state.withLock { state in
-            guard !state.isClosed else { return false }
+            if let error = state.closedWith { return error }
             state.commands.append(command)
             // One byte in the pipe is enough, however many commands wait.
             if state.commands.count == 1 { _ = write(bell, [1], 1) }
-            return true
+            return nil
         }
     }
 
@@ -60,10 +61,12 @@ final class Mailbox: Sendable {
         }
     }
 
-    /// Takes no more commands, and returns those that came too late. For the socket thread, as its last act.
-    func close() -> [Command] {
+    /// Takes no more commands: whoever comes later is told this error. For the socket thread, as its last act.
+    ///
+    /// - Returns: commands that came too late.
+    func close(with error: HandPoseError) -> [Command] {
         state.withLock { state in
-            state.isClosed = true
+            state.closedWith = error
             // Under the lock, so that nobody rings a bell whose number already belongs to another file.
             _ = Foundation.close(wakeUp)
             _ = Foundation.close(bell)

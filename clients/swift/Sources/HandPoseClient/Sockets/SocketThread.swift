@@ -10,11 +10,19 @@ import HandPoseProtocol
 struct SocketThread {
     private struct Listener {
         let socket: ZeroMQSocket
-        let sink: Command.Sink
+        let queue: FrameQueue
+        let silence: Duration?
+        /// When it has been silent for so long; nil: nobody wants to know.
+        var silentAt: ContinuousClock.Instant?
+
+        mutating func awaitSilence() { silentAt = silence.map { .now + $0 } }
     }
+
+    private static let longestWait = Duration.seconds(3600)
 
     private let mailbox: Mailbox
     private let address: String
+    private let keys: ClientKeys?
     private let context: ZeroMQContext
     private let requests: ZeroMQSocket
     private var pending = PendingRequests<Command.Waiter>()
@@ -23,14 +31,14 @@ struct SocketThread {
     private var isClosing = false
 
     /// Starts it. It ends when it is told to close, or when ZeroMQ fails; then every command fails.
-    static func start(address: String, mailbox: Mailbox) {
+    static func start(address: String, keys: ClientKeys?, mailbox: Mailbox) {
         let thread = Thread {
             do throws(HandPoseError) {
-                var owner = try SocketThread(address: address, mailbox: mailbox)
+                var owner = try SocketThread(address: address, keys: keys, mailbox: mailbox)
                 let outcome = owner.run()
                 owner.end(outcome)
             } catch {
-                refuse(mailbox.close(), with: error)
+                refuse(mailbox.close(with: error), with: error)
             }
         }
         thread.name = "wilor-sidecar sockets"
@@ -38,12 +46,13 @@ struct SocketThread {
         thread.start()
     }
 
-    private init(address: String, mailbox: Mailbox) throws(HandPoseError) {
+    private init(address: String, keys: ClientKeys?, mailbox: Mailbox) throws(HandPoseError) {
         self.address = address
+        self.keys = keys
         self.mailbox = mailbox
         context = try ZeroMQContext()
         do throws(HandPoseError) {
-            requests = try context.requests(to: address)
+            requests = try context.requests(to: address, keys: keys)
         } catch {
             context.terminate()
             throw error
@@ -61,8 +70,9 @@ struct SocketThread {
                 try sendWaiting()
                 try poll()
                 try receiveReplies()
-                for listener in listeners.values { try receiveEvents(listener) }
+                for id in listeners.keys { try receiveEvents(id) }
                 dropExpired()
+                tellSilence()
             }
         } catch {
             return error
@@ -71,12 +81,12 @@ struct SocketThread {
 
     private mutating func obey(_ command: Command) {
         switch command {
-        case .request(let id, let body, let timeout, let waiter):
-            pending.add(id, body: body, deadline: .now + timeout, waiter: waiter)
+        case .request(let id, let body, let deadline, let waiter):
+            pending.add(id, body: body, deadline: deadline, waiter: waiter)
         case .cancel(let id):
             pending.remove(id)?.resume(returning: .failure(.cancelled))
-        case .subscribe(let subscription, let sink):
-            subscribe(subscription, sink)
+        case .subscribe(let subscription, let queue):
+            subscribe(subscription, queue)
         case .unsubscribe(let id):
             listeners.removeValue(forKey: id)?.socket.close()
         case .close(let closer):
@@ -85,13 +95,14 @@ struct SocketThread {
         }
     }
 
-    private mutating func subscribe(_ subscription: Subscription, _ sink: Command.Sink) {
+    private mutating func subscribe(_ subscription: Subscription, _ queue: FrameQueue) {
         do throws(HandPoseError) {
-            let socket = try context.events(from: subscription.address, topic: subscription.topic)
-            listeners[subscription.id] = Listener(socket: socket, sink: sink)
+            let socket = try context.events(from: subscription.address, topic: subscription.topic, keys: keys)
+            var listener = Listener(socket: socket, queue: queue, silence: subscription.silence)
+            listener.awaitSilence()
+            listeners[subscription.id] = listener
         } catch {
-            sink.yield(.failure(error))
-            sink.finish()
+            queue.end(with: error)
         }
     }
 
@@ -102,7 +113,7 @@ struct SocketThread {
         }
     }
 
-    /// Waits for a command, a reply, an event, a connection where something is to be sent, or the next deadline.
+    /// Waits for a command, a reply, an event, a connection where something is to be sent, the next deadline or silence.
     private func poll() throws(HandPoseError) {
         let readable = Int16(ZMQ_POLLIN)
         let wanted = pending.hasUnsent ? readable | Int16(ZMQ_POLLOUT) : readable
@@ -118,10 +129,12 @@ struct SocketThread {
         }
     }
 
-    /// Until the next deadline, rounded up; -1: for ever.
+    /// Until the next deadline or silence, rounded up; -1: for ever.
     private func millisecondsToWait() -> Int {
-        guard let deadline = pending.nextDeadline else { return -1 }
-        let left = max(.zero, ContinuousClock.now.duration(to: deadline))
+        let moments = [pending.nextDeadline].compactMap(\.self) + listeners.values.compactMap(\.silentAt)
+        guard let next = moments.min() else { return -1 }
+        // Who asked to wait for ages is waited for in parts, which ZeroMQ can count.
+        let left = min(max(.zero, ContinuousClock.now.duration(to: next)), Self.longestWait)
         return Int((left / .milliseconds(1)).rounded(.up))
     }
 
@@ -133,9 +146,18 @@ struct SocketThread {
         }
     }
 
-    private func receiveEvents(_ listener: Listener) throws(HandPoseError) {
-        while let frames = try listener.socket.receive() {
-            for frame in frames { listener.sink.yield(.success(frame)) }
+    private mutating func receiveEvents(_ id: Int) throws(HandPoseError) {
+        while let listener = listeners[id], let frames = try listener.socket.receive() {
+            for frame in frames { listener.queue.add(frame) }
+            listeners[id]?.awaitSilence()
+        }
+    }
+
+    private mutating func tellSilence() {
+        for (id, listener) in listeners {
+            guard let silentAt = listener.silentAt, silentAt <= .now else { continue }
+            listener.queue.fallSilent()
+            listeners[id]?.awaitSilence()
         }
     }
 
@@ -151,14 +173,13 @@ struct SocketThread {
 
     private mutating func end(_ outcome: HandPoseError) {
         for listener in listeners.values {
-            if outcome.code != .closed { listener.sink.yield(.failure(outcome)) }
-            listener.sink.finish()
+            listener.queue.end(with: outcome)
             listener.socket.close()
         }
         requests.close()
         context.terminate()
         for waiter in pending.removeAll() { waiter.resume(returning: .failure(outcome)) }
-        Self.refuse(mailbox.close(), with: outcome)
+        Self.refuse(mailbox.close(with: outcome), with: outcome)
         for closer in closers { closer.resume() }
     }
 
@@ -181,9 +202,7 @@ extension Command {
     func refuse(with error: HandPoseError) {
         switch self {
         case .request(_, _, _, let waiter): waiter.resume(returning: .failure(error))
-        case .subscribe(_, let sink):
-            if error.code != .closed { sink.yield(.failure(error)) }
-            sink.finish()
+        case .subscribe(_, let queue): queue.end(with: error)
         case .close(let closer): closer?.resume()
         case .cancel, .unsubscribe: break
         }

@@ -88,7 +88,7 @@ public struct EstimateRequest: Sendable, Equatable {
 
 extension EstimateRequest {
     /// Throws what the daemon would refuse, in much the words that it uses.
-    func check() throws(InvalidRequestError) {
+    package func check() throws(InvalidRequestError) {
         try checkSource(source)
         try require("frame", frame, in: 0...WireLimits.maxInteger)
         try require("captured_at_ns", capturedAtNs, in: 0...Int64.max)

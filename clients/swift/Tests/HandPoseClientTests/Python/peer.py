@@ -1,12 +1,15 @@
 """What the Python client does, for the Swift one to be held against. Each command prints one line of JSON.
 
-peer.py picture FILE                                    writes a picture's bytes; prints its size and hands' boxes
+peer.py picture FILE                                    writes a photograph's bytes, or what stands in; prints its size
+peer.py blobs FILE                                      writes the bytes of blobs of full contrast; prints their size
 peer.py crop FILE WIDTH HEIGHT X1 Y1 X2 Y2 SIDE OUT     writes a crop's bytes; prints its square
 peer.py estimate RUN_DIR CROP SIDE CX CY SIDE_PX        prints every array of the answer as hex
+peer.py free-port                                       prints a port of TCP that nobody has now
 peer.py run-directories                                 prints the rule's answers to the cases on standard input
 """
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,13 +25,20 @@ _IMAGE_SIZE = (640, 480)
 
 
 def picture(file: str) -> dict[str, Any]:
-    """A photograph where one is at hand, else blobs of full contrast; both show a shift by half a pixel."""
-    if _PHOTO.exists():
-        image = cv2.imread(str(_PHOTO))[..., ::-1]
-    else:
-        noise = np.random.default_rng(7).normal(size=(480, 640, 3))
-        blobs = cv2.GaussianBlur(noise, (0, 0), 2.5)
-        image = np.clip(128 + 55 * blobs / blobs.std(), 0, 255).astype(np.uint8)
+    """A photograph where one is at hand, else blobs."""
+    if not _PHOTO.exists():
+        return blobs(file)
+    return _write(file, cv2.imread(str(_PHOTO))[..., ::-1])
+
+
+def blobs(file: str) -> dict[str, Any]:
+    """Some pixels across and of full contrast: a shift by half a pixel or another blur shows."""
+    noise = np.random.default_rng(7).normal(size=(480, 640, 3))
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    return _write(file, np.clip(128 + 55 * smooth / smooth.std(), 0, 255).astype(np.uint8))
+
+
+def _write(file: str, image: np.ndarray[Any, Any]) -> dict[str, Any]:
     Path(file).write_bytes(np.ascontiguousarray(image).tobytes())
     return {"width": image.shape[1], "height": image.shape[0]}
 
@@ -62,7 +72,20 @@ def run_directories() -> list[str]:
     ]
 
 
-_COMMANDS = {"picture": picture, "crop": crop, "estimate": estimate, "run-directories": run_directories}
+def free_port() -> int:
+    """A port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+_COMMANDS = {
+    "free-port": free_port,
+    "picture": picture,
+    "blobs": blobs,
+    "crop": crop,
+    "estimate": estimate,
+    "run-directories": run_directories,
+}
 
 if __name__ == "__main__":
     command, *operands = sys.argv[1:]
