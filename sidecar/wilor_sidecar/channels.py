@@ -1,6 +1,7 @@
 """The daemon's two sockets: requests come in and replies go out by one, events go out by the other.
 
-They move bytes and know ZeroMQ; what the bytes mean is not theirs. Every send and receive is non-blocking.
+They move bytes and know ZeroMQ; what the bytes mean is not theirs, nor where the sockets are bound. Every send and
+receive is non-blocking.
 """
 
 from collections.abc import Iterator
@@ -48,11 +49,10 @@ def _guarded_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.S
 class RequestChannel:
     """A ROUTER in the place of a REP socket: it can answer out of order, and collect before it answers."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.socket = _guarded_socket(context, zmq.ROUTER)
         self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT_PER_CLIENT)
         self.socket.setsockopt(zmq.SNDHWM, _REPLIES_KEPT_PER_CLIENT)
-        self.socket.bind(address)
 
     def waiting(self, most: int) -> Iterator[Letter]:
         """The letters that have arrived, at most so many."""
@@ -95,11 +95,10 @@ class EventChannel:
         topics: that somebody subscribes to, as the bytes that events must start with.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.socket = _guarded_socket(context, zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, _EVENTS_KEPT_PER_SUBSCRIBER)
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, not only of a topic's first
-        self.socket.bind(address)
         self.topics: set[bytes] = set()
         self._doubtful: set[bytes] = set()
         self._is_crowded = False

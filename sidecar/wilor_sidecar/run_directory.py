@@ -1,14 +1,16 @@
 """The private directory that holds the daemon's sockets, and the lock that makes it one daemon's.
 
-File permissions are the daemon's authentication: whoever may enter the directory may connect. And libzmq's bind
-silently takes an endpoint away from whoever had it, so the lock comes first.
+File permissions are the daemon's authentication: whoever may enter the directory may connect. The lock comes first:
+whoever has it may make the sockets, and remove those that an earlier daemon has left.
 """
 
+import contextlib
 import fcntl
 import os
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from wilor_protocol.address import events_address, requests_address, socket_path_excess
@@ -59,7 +61,7 @@ class RunDirectory:
         except NotPrivateError as error:
             raise RunDirectoryError(f"run directory {error}") from error
         for address in (requests_address(path), events_address(path)):
-            _check_free(Path(address.removeprefix("ipc://")))
+            check_free(socket_path(address))
         return cls(path, _locked(path / _LOCK, patience_s))
 
     @property
@@ -73,6 +75,16 @@ class RunDirectory:
         return events_address(self.path)
 
     @property
+    def requests(self) -> Path:
+        """The socket for requests."""
+        return socket_path(self.requests_address)
+
+    @property
+    def events(self) -> Path:
+        """The socket for events."""
+        return socket_path(self.events_address)
+
+    @property
     def tcp_requests(self) -> Path:
         """The socket that requests over TCP are led to."""
         return self.path / _TCP_REQUESTS
@@ -82,9 +94,22 @@ class RunDirectory:
         """The socket that subscribers over TCP are led to."""
         return self.path / _TCP_EVENTS
 
+    def is_ours(self) -> bool:
+        """Whether the lock's file is still in its place. Without it another process can take the directory."""
+        try:
+            return os.path.samestat((self.path / _LOCK).lstat(), os.fstat(self._lock))
+        except OSError:
+            return False
+
+    def keep(self, files: Iterable[Path]) -> None:
+        """Mark the lock and these files as in use: who cleans up takes what nobody has touched for long."""
+        os.utime(self._lock)
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):  # this very moment
+                os.utime(file)
+
     def release(self) -> None:
-        """Remove the sockets and let the lock go. The lock's file stays: removing it could free a successor's."""
-        self._remove_sockets()
+        """Let the lock go. Its file stays: removing it could free a successor's."""
         os.close(self._lock)
 
     def discard(self, *others: str) -> bool:
@@ -99,9 +124,9 @@ class RunDirectory:
         Returns:
             Whether it is gone; False: there are files of somebody else's in it, which stay.
         """
-        self._remove_sockets()
-        for name in (*others, _LOCK):
-            (self.path / name).unlink(missing_ok=True)
+        own = (self.requests, self.events, self.tcp_requests, self.tcp_events)
+        for file in (*own, *(self.path / name for name in (*others, _LOCK))):
+            file.unlink(missing_ok=True)
         try:
             self.path.rmdir()
         except OSError:
@@ -110,11 +135,26 @@ class RunDirectory:
             os.close(self._lock)
         return True
 
-    def _remove_sockets(self) -> None:
-        for address in (self.requests_address, self.events_address):
-            Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
-        for inside in (self.tcp_requests, self.tcp_events):
-            inside.unlink(missing_ok=True)
+
+def socket_path(address: str) -> Path:
+    """Where the socket of an ipc address is."""
+    return Path(address.removeprefix("ipc://"))
+
+
+def holder_of(path: Path) -> int | None:
+    """The process that holds a run directory; None: nobody does, as far as can be told."""
+    try:
+        descriptor = os.open(path / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        pid = int(os.pread(descriptor, 32, 0))
+        os.kill(pid, 0)  # before the lock is tried, which would be in the way of who takes it at this moment
+        return None if _locks(descriptor) else pid
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def _check_length(path: Path) -> None:
@@ -125,13 +165,30 @@ def _check_length(path: Path) -> None:
         )
 
 
-def _check_free(socket_path: Path) -> None:
+def lost_socket(path: Path) -> str:
+    """What is wrong where a daemon holds a run directory and cannot be reached in it, for people; empty: nothing is."""
+    where = socket_path(requests_address(path))
+    pid = None if where.exists() else holder_of(path)
+    if pid is None:
+        return ""
+    return (
+        f"a daemon (pid {pid}) runs, but somebody removed its socket {where}; it makes another within a second: if it "
+        f"does not, end it with `kill {pid}` and start it again"
+    )
+
+
+def check_free(path: Path) -> None:
+    """Look whether a socket can be made there: there may be an old one, or nothing.
+
+    Raises:
+        RunDirectoryError: something else stands there.
+    """
     try:
-        found = socket_path.lstat()
+        found = path.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise RunDirectoryError(f"{socket_path}: something that is no socket stands there; remove it")
+        raise RunDirectoryError(f"{path}: something that is no socket stands there; remove it")
 
 
 def _locked(path: Path, patience_s: float) -> int:

@@ -13,7 +13,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
@@ -32,6 +32,7 @@ from wilor_sidecar.pulse import Pulse
 from wilor_sidecar.run_directory import RunDirectory
 from wilor_sidecar.runner import Network
 from wilor_sidecar.sd_notify import Notifier
+from wilor_sidecar.socket_places import SocketPlaces
 from wilor_sidecar.starts import GROWN_UP_S, WINDOW_S, StartRecord
 from wilor_sidecar.tcp import TcpDoor
 from wilor_sidecar.watchdog import Watchdog
@@ -56,6 +57,8 @@ class Ending(enum.Enum):
     """The engine, or the daemon itself, has failed for good."""
     TOO_MUCH_MEMORY = enum.auto()
     """More memory is in use than may be."""
+    TAKEN_AWAY = enum.auto()
+    """The run directory is not there any more, or not the daemon's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,7 @@ class Upkeep:
 
 
 class Service:
-    """One life of the daemon.
-
-    Attributes:
-        ending: why it is over; None while it is not.
-    """
+    """One life of the daemon."""
 
     def __init__(
         self,
@@ -100,14 +99,17 @@ class Service:
             upkeep: how it looks after itself.
             end_process: ends the process on the spot; called from the watchdog's thread when ours hangs.
         """
-        self.ending: Ending | None = None
+        self._failure: Ending | None = None
         self._directory = directory
         self._upkeep = upkeep
         self._end_process = end_process
         self._starts = StartRecord(directory.path)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._requests = RequestChannel(self._context, directory.requests_address)
-        self._events = EventChannel(self._context, directory.events_address)
+        self._requests = RequestChannel(self._context)
+        self._events = EventChannel(self._context)
+        self._places = SocketPlaces(directory)
+        self._places.bind(self._requests.socket, directory.requests)
+        self._places.bind(self._events.socket, directory.events)
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
@@ -140,11 +142,14 @@ class Service:
             ConfigError: not there.
         """
         self._door = door
-        door.open(self._context, self._requests.socket, self._events.socket, self._directory)
+        door.open(self._context, self._requests.socket, self._events.socket, self._places)
 
     def run(self) -> Ending:
-        """Live: start, serve until told to stop or unable to go on, drain, stop."""
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        """Live: start, serve until told to stop or unable to go on, drain, stop.
+
+        Who was asked to stop has stopped, whatever else happened to it on its way.
+        """
+        previous = {number: signal.signal(number, self._on_signal) for number in _asking_to_stop()}
         # The handler runs when Python gets its turn; this ends a poll that has already begun to wait.
         previous_fd = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
         try:
@@ -153,15 +158,20 @@ class Service:
             if self._should_drain:
                 self.drain()
             self.say_goodbye()
-        except Exception:
+        except Exception as error:
             log.critical("a mistake in the daemon ends it", exc_info=True)
-            self.ending = Ending.FAULT
+            self._starts.note_failure(f"a mistake in the daemon: {error!r}")
         finally:
             signal.set_wakeup_fd(previous_fd)
+            self.stop()
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            self.stop()
-        return self.ending or Ending.FAULT
+        return self.ending
+
+    @property
+    def ending(self) -> Ending:
+        """Why it is over, once it is."""
+        return Ending.STOPPED if self._should_drain else self._failure or Ending.FAULT
 
     def start(self) -> None:
         """Begin to load; from here on clients are answered."""
@@ -176,6 +186,7 @@ class Service:
             self._directory.events_address,
         )
         self._watchdog.start()
+        self._starts.begin()
         if 0 < self._upkeep.most_failed_starts <= self._starts.failed:
             self._load_at_s = time.monotonic() + WINDOW_S
             self._desk.life.become(
@@ -189,20 +200,20 @@ class Service:
     def serve(self) -> None:
         """Answer until told to stop, or until there is no going on."""
         poller = self._poller()
-        while not self._should_drain and self.ending is None:
+        while not self._should_drain and self._failure is None:
             self._serve_once(poller, self._wait_ms())
             if time.monotonic() >= self._next_chores_s or self._is_newly_ready:
                 self._do_chores()
             if self._hang:
                 self._desk.fail(self._hang)
             if self._desk.life.state == "failed":
-                self.ending = self.ending or Ending.FAULT
-                self._starts.note_failure(self._desk.life.reason)
+                self._failure = self._failure or Ending.FAULT
+        self._note_end()
 
     def drain(self) -> None:
-        """Finish the batch that runs, turn away what waits and what still comes."""
-        self.ending = Ending.STOPPED
-        self._starts.forget()
+        """Finish the batch that runs, turn away what waits and what still comes; what has failed has done so."""
+        if self._desk.life.state == "failed":
+            return
         self._desk.life.become("draining", "asked to stop")
         self._desk.turn_away_waiting(ErrorCode.DRAINING, "the daemon is stopping")
         poller = self._poller()
@@ -228,10 +239,13 @@ class Service:
         The engine's thread may be loading, or stuck: then only the end of the process stops it.
         """
         self._pulse.begin("stopping", _LOOP_LIMIT_S)
-        self._engine.stop(_ENGINE_STOP_S if self.ending is Ending.STOPPED else 0)
-        if self._desk.life.state == "draining":
+        is_sound = self._desk.life.state == "draining"
+        self._engine.stop(_ENGINE_STOP_S if is_sound else 0)
+        if is_sound:
             self._desk.life.become("stopped", "asked to stop")
+        self._note_end()
         self._notifier.close()
+        self._places.close()
         self._requests.close()
         self._events.close()
         if self._door is not None:
@@ -243,6 +257,15 @@ class Service:
         self._ring.close()
         self._directory.release()
         self._watchdog.stop()
+
+    def _note_end(self) -> None:
+        """Leave word for the next start; not in a directory that may be another daemon's by now."""
+        if not self._directory.is_ours():
+            return
+        if self._should_drain:
+            self._starts.forget()
+        elif self._desk.life.state == "failed":
+            self._starts.note_failure(self._desk.life.reason)
 
     def _load(self) -> None:
         self._desk.life.become("loading", "reading and checking the weights")
@@ -290,6 +313,7 @@ class Service:
         now_s = time.monotonic()
         self._next_chores_s = now_s + _CHORES_EVERY_S
         self._look_at_memory()
+        self._look_at_directory()
         if not self._engine.pulse.is_overdue(time.monotonic_ns()):
             self._notifier.alive()
         if self._desk.life.state != "ready":
@@ -307,7 +331,12 @@ class Service:
         if self._desk.life.state == "ready":
             self._memory.settle(in_use)
         if complaint := self._memory.complaint(in_use):
-            self.ending = Ending.TOO_MUCH_MEMORY
+            self._failure = Ending.TOO_MUCH_MEMORY
+            self._desk.fail(complaint)
+
+    def _look_at_directory(self) -> None:
+        if complaint := self._places.look_after():
+            self._failure = Ending.TAKEN_AWAY
             self._desk.fail(complaint)
 
     def _wake(self) -> None:
@@ -321,9 +350,17 @@ class Service:
 
     def _on_deep_hang(self, _: str) -> None:
         """On the watchdog's thread: nobody reacts."""
-        self._end_process(Ending.STOPPED if self._should_drain else Ending.FAULT)
+        self._end_process(self.ending)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         """The first signal drains; the next one ends the process as if we had no handler."""
         self._should_drain = True
         signal.signal(number, signal.SIG_DFL)
+
+
+def _asking_to_stop() -> Iterator[signal.Signals]:
+    """The signals that do. A terminal that is closed asks too, unless who started us wants no notice taken (nohup)."""
+    yield signal.SIGTERM
+    yield signal.SIGINT
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP

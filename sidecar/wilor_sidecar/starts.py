@@ -34,31 +34,42 @@ class Start(msgspec.Struct):
 
 
 class StartRecord:
-    """The starts that have failed lately, this one among them until it has proved itself."""
+    """The starts that have failed lately, and this one, until it has proved itself.
+
+    Attributes:
+        failed: how many lives before this one have had no good end.
+        last_why: what ended the last of them that could say.
+    """
 
     def __init__(self, directory: Path, now_s: float | None = None) -> None:
-        """Read the record, and add this start to it.
+        """Read the record.
 
         Args:
             directory: private, held by this process.
             now_s: the wall clock's time; None: as it is.
         """
-        now_s = time.time() if now_s is None else now_s
+        self._now_s = time.time() if now_s is None else now_s
         self._path = directory / FILE
-        earlier = [start for start in _read(self._path) if 0 <= now_s - start.at_s < WINDOW_S]
-        self.failed = len(earlier)
-        self.last_why = next((start.why for start in reversed(earlier) if start.why), "it could not say why")
-        self._starts = [*earlier, Start(now_s)]
+        self._starts = [start for start in _read(self._path) if 0 <= self._now_s - start.at_s < WINDOW_S]
+        self.failed = len(self._starts)
+        self.last_why = next((start.why for start in reversed(self._starts) if start.why), "it could not say why")
+        self._this: Start | None = None
+
+    def begin(self) -> None:
+        """This life begins: it counts as a failed one until `forget`."""
+        self._this = Start(self._now_s)
+        self._starts.append(self._this)
         self._write()
 
     def note_failure(self, why: str) -> None:
-        """Say what ends this life."""
-        if self._starts:
-            self._starts[-1].why = why[:400]
+        """Say what ends this life, if it counts still."""
+        if self._this is not None:
+            self._this.why = why[:400]
             self._write()
 
     def forget(self) -> None:
         """This life has proved itself, or has been asked to end: the next start is a first one."""
+        self._this = None
         if self._starts:
             self._starts = []
             self._path.unlink(missing_ok=True)

@@ -6,6 +6,8 @@ wherever keys have been made, both sides prove who they are and everything is en
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import zmq
@@ -13,8 +15,8 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from wilor_sidecar.config import ConfigError
 from wilor_sidecar.config.host_port import HostPort
-from wilor_sidecar.keys import KeyPair, KeyRing, KeysError
-from wilor_sidecar.run_directory import RunDirectory
+from wilor_sidecar.keys import KeyRing, KeysError
+from wilor_sidecar.socket_places import SocketPlaces
 from wilor_sidecar.tcp_gate import TcpGate
 
 log = logging.getLogger(__name__)
@@ -50,14 +52,14 @@ class TcpDoor:
         self._authenticator: ThreadAuthenticator | None = None
         self._gate = TcpGate()
 
-    def open(self, context: zmq.Context[Socket], requests: Socket, events: Socket, directory: RunDirectory) -> None:
+    def open(self, context: zmq.Context[Socket], requests: Socket, events: Socket, places: SocketPlaces) -> None:
         """Bind both sockets, which may be bound elsewhere already: there nothing changes.
 
         Args:
             context: of the sockets.
             requests: answers.
             events: publishes.
-            directory: where they are bound, for what comes through the gate.
+            places: where they are bound, for what comes through the gate.
 
         Raises:
             ConfigError: a port is taken, or the address is not this machine's.
@@ -68,8 +70,11 @@ class TcpDoor:
             self._authenticator = ThreadAuthenticator(context)
             self._authenticator.start()
             self._authenticator.configure_curve_callback(_DOMAIN, credentials_provider=_Guard(self._keys))
-        self._bind(requests, self._where, directory.tcp_requests)
-        self._bind(events, HostPort(self._where.host, self._where.port + 1), directory.tcp_events)
+        ports = (self._where, HostPort(self._where.host, self._where.port + 1))
+        insides = (places.directory.tcp_requests, places.directory.tcp_events)
+        for socket, where, inside in zip((requests, events), ports, insides, strict=True):
+            places.bind(socket, inside, self._keys_required)
+            self._lead(where, inside)
         self._gate.start()
 
     def forget_keys(self) -> None:
@@ -81,22 +86,25 @@ class TcpDoor:
         """Close the ports; after the context has ended, so that the last replies still go out."""
         self._gate.close()
 
-    def _bind(self, socket: Socket, where: HostPort, inside: Path) -> None:
-        if self._pair is not None:
-            # libzmq copies a socket's options when it binds: what was bound before keeps its own.
-            _require_keys(socket, self._pair)
-        socket.bind(f"ipc://{inside}")
+    def _lead(self, where: HostPort, inside: Path) -> None:
         try:
             self._gate.listen(where, inside)
         except OSError as error:
             raise ConfigError(f"tcp: cannot listen at {where}: {os.strerror(error.errno or 0)}") from error
         log.info("also at tcp://%s%s", where, ", with keys" if self._pair else "")
 
+    @contextmanager
+    def _keys_required(self, socket: Socket) -> Iterator[None]:
+        """What the socket is bound to meanwhile asks for keys, if there are any; what it is bound to later does not.
 
-def _require_keys(socket: Socket, pair: KeyPair) -> None:
-    socket.setsockopt_string(zmq.ZAP_DOMAIN, _DOMAIN)
-    socket.setsockopt_string(zmq.CURVE_SECRETKEY, pair.secret)
-    socket.setsockopt(zmq.CURVE_SERVER, 1)
+        The authenticator lets everybody in who comes without keys: the domain alone changes nothing.
+        """
+        if self._pair is not None:
+            socket.setsockopt_string(zmq.ZAP_DOMAIN, _DOMAIN)
+            socket.setsockopt_string(zmq.CURVE_SECRETKEY, self._pair.secret)
+            socket.setsockopt(zmq.CURVE_SERVER, 1)
+        yield
+        socket.setsockopt(zmq.CURVE_SERVER, 0)
 
 
 class _Guard:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tests.e2e.processes import resident_bytes
 from tests.e2e.test_answers import EVENT_MS, wait_until_subscribed
 from tests.e2e.test_commands import command
+from tests.unit.sidecar.fakes import wait_for
 from wilor_client import ClientKeys, HandClient, HandClientError, HandEvents, NoReplyError
 from wilor_protocol.events import hands_topic
 from wilor_sidecar.daemon_process import DaemonProcess
@@ -83,6 +84,31 @@ def test_a_client_with_keys_is_served(
         assert event is not None
         assert np.array_equal(answer.hands[0].vertices, event.hands[0].vertices)  # type: ignore[arg-type]
         assert np.array_equal(answer.hands[0].vertices, local.estimate(pixels[0], "right").hands[0].vertices)  # type: ignore[arg-type]
+
+
+def test_sockets_that_are_made_again_ask_for_keys_as_before(
+    guarded: DaemonProcess, keys: ClientKeys, port: int, pixels: NDArray[np.uint8]
+) -> None:
+    """When somebody has removed them all from the run directory: over TCP with keys alone, there without."""
+    removed = [path for path in guarded.run_dir.iterdir() if path.is_socket()]
+    assert len(removed) == 4
+    for path in removed:
+        path.unlink()
+    wait_for(lambda: all(path.is_socket() for path in removed), "they are there again", 30)
+    with (
+        HandClient(guarded.requests_address, timeout_ms=20_000) as local,
+        HandClient(f"tcp://127.0.0.1:{port}", source="remote", timeout_ms=20_000, keys=keys) as remote,
+        HandEvents("remote", guarded.events_address) as local_events,
+        HandEvents("remote", f"tcp://127.0.0.1:{port + 1}", keys=keys) as remote_events,
+        HandClient(f"tcp://127.0.0.1:{port}", timeout_ms=1000) as stranger,
+    ):
+        assert local.status().ready
+        unheard = [local_events, remote_events]
+        while unheard:
+            assert len(remote.estimate(pixels[0], "right").hands) == 1
+            unheard = [events for events in unheard if events.next(100) is None]
+        with pytest.raises(NoReplyError):
+            stranger.status()
 
 
 def test_a_daemon_that_starts_late_has_the_clock_of_its_host(port: int, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ class Exit(IntEnum):
     ENGINE_FAULT = 70
     """The engine died, hung or failed twice in a row: a new process may have better luck."""
     TEMPORARY = 75
-    """Try again later: another daemon holds the run directory, or this one has grown beyond its memory limit."""
+    """Try again: another daemon holds the run directory, or somebody took it away, or this one has grown beyond its
+    memory limit.
+    """
     CONFIG = 78
     """A setting cannot be used: starting again would not help."""
 

@@ -29,6 +29,7 @@ _STATUS = {
     Ending.STOPPED: Exit.OK,  # who was asked to stop must not look crashed, whatever its engine does
     Ending.FAULT: Exit.ENGINE_FAULT,
     Ending.TOO_MUCH_MEMORY: Exit.TEMPORARY,
+    Ending.TAKEN_AWAY: Exit.TEMPORARY,
 }
 
 

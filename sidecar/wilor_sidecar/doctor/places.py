@@ -9,6 +9,7 @@ from wilor_protocol.address import events_address, requests_address
 from wilor_protocol.private_directory import NotPrivateError, make_private
 from wilor_sidecar.config import CHOSEN, ConfigError, Effective
 from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
+from wilor_sidecar.run_directory import lost_socket
 from wilor_sidecar.setup.again import command_to_make_again
 from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.licences import LICENCES, RECORD_FILE, accepted
@@ -59,6 +60,8 @@ def check_run_directory(directory: Path) -> Iterator[Finding]:
         path = Path(address.removeprefix("ipc://"))
         if path.exists() and not path.is_socket():
             yield problem("sockets", f"{path} is no socket", f"rm {_quoted(path)}")
+    if lost := lost_socket(directory):
+        yield problem("sockets", lost, "wilor-sidecar status, a second later")
 
 
 def check_models(effective: Effective) -> Iterator[Finding]:

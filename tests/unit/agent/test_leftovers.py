@@ -27,7 +27,7 @@ def library(short_dir: Path) -> Path:
     files.note_refusal("model: no such folder")
     write(library / "Caches" / "wilor-sidecar" / "agent-kernels" / "mlx" / "abs.so")
     directory = RunDirectory.take(library / "Caches" / "wilor-sidecar" / "run")
-    StartRecord(directory.path)
+    StartRecord(directory.path).begin()
     directory.release()
     return library
 

@@ -23,7 +23,8 @@ def context() -> Iterator[Context]:
 @pytest.fixture
 def events(context: Context, short_dir: Path) -> Iterator[EventChannel]:
     """A real event channel at `short_dir / "s"`."""
-    made = EventChannel(context, f"ipc://{short_dir}/s")
+    made = EventChannel(context)
+    made.socket.bind(f"ipc://{short_dir}/s")
     yield made
     made.close()
 

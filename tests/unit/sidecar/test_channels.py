@@ -23,7 +23,8 @@ Connect = Callable[..., Socket]
 @pytest.fixture
 def channel(context: Context, short_dir: Path) -> Iterator[RequestChannel]:
     """A request channel at `short_dir / "s"`."""
-    made = RequestChannel(context, f"ipc://{short_dir}/s")
+    made = RequestChannel(context)
+    made.socket.bind(f"ipc://{short_dir}/s")
     yield made
     made.close()
 

@@ -1,6 +1,7 @@
 """The private directory: who may take it, what is refused, and what is left behind."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
+from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError, holder_of
 
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 
@@ -130,19 +131,38 @@ def test_a_second_taking_in_one_process_is_refused(run_dir: Path) -> None:
     directory.release()
 
 
-def test_release_removes_the_sockets_and_keeps_the_lock_file(run_dir: Path) -> None:
-    """After a release no socket is left, the lock's file is, and the next daemon can start."""
-    directory = RunDirectory.take(run_dir)
-    for name in ("requests", "events"):
-        make_socket(run_dir / name)
-    directory.release()
+def test_release_keeps_the_lock_file(run_dir: Path) -> None:
+    """After a release the lock's file is still there, and the next daemon can start."""
+    RunDirectory.take(run_dir).release()
     assert [path.name for path in run_dir.iterdir()] == ["daemon.lock"]
     RunDirectory.take(run_dir).release()
 
 
-def test_release_does_not_mind_sockets_that_are_gone(run_dir: Path) -> None:
-    """ZeroMQ may have removed them already."""
-    RunDirectory.take(run_dir).release()
+def test_a_directory_that_was_taken_away_is_noticed(run_dir: Path) -> None:
+    """When the lock's file has gone, with the directory or without, or another stands there, it is ours no more."""
+    directory = RunDirectory.take(run_dir)
+    assert directory.is_ours()
+    (run_dir / "daemon.lock").rename(run_dir / "aside")
+    assert not directory.is_ours()
+    other = RunDirectory.take(run_dir)
+    assert (directory.is_ours(), other.is_ours()) == (False, True)
+    other.release()
+    (run_dir / "aside").rename(run_dir / "daemon.lock")
+    assert directory.is_ours()
+    shutil.rmtree(run_dir)
+    assert not directory.is_ours()
+    directory.release()
+
+
+def test_who_holds_a_directory_can_be_told(run_dir: Path, holder: "subprocess.Popen[str]") -> None:
+    """By its number while it lives; a directory that nobody holds, or that is not there, has no holder."""
+    assert holder_of(run_dir) == holder.pid
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert holder_of(run_dir) is None
+    assert holder_of(run_dir / "missing") is None
+    (run_dir / "daemon.lock").write_text(f"{os.getpid()}\n")  # a live process, which does not hold it
+    assert holder_of(run_dir) is None
     RunDirectory.take(run_dir).release()
 
 
