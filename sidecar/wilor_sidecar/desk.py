@@ -36,6 +36,7 @@ from wilor_sidecar.run_directory import RunDirectory
 from wilor_sidecar.runner import BatchDone
 from wilor_sidecar.scheduler import Scheduler, Turned
 from wilor_sidecar.sd_notify import Notifier
+from wilor_sidecar.second_load import SecondLoad
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Desk:
         self._notifier = notifier
         self._idle = idle
         self._sleep = sleep
+        self._second_load = SecondLoad()
         self._scheduler = Scheduler(max_batch_crops=limits.MAX_HANDS)
         self._metrics = Metrics()
         self._about = About(self.life, publisher, self._metrics, directory)
@@ -165,10 +167,11 @@ class Desk:
             case WarmedUp(memory):
                 self._about.memory = memory
                 self._about.model_ready = True
+                self._second_load.has_succeeded()
                 self._idle.note_use(time.monotonic_ns())
                 self._become("ready", self._about.service())
             case LoadFailed(why):
-                self._become("degraded", why)
+                self.load_later(why)
             case BatchDone() if report.jobs is self._running:  # else its senders were told that we give up
                 self._running = []
                 self._about.memory = report.memory
@@ -177,7 +180,8 @@ class Desk:
             case Echoed(route, request) if (route, request) in self._deep_pings:
                 self._deep_pings.remove((route, request))
                 self._reply(route, self._about.pong(request))
-            case Unloaded():
+            case Unloaded(memory):
+                self._about.memory = memory
                 self._absence = "gone"
                 self._bring_back()
             case Tested():
@@ -271,6 +275,22 @@ class Desk:
             self._absence = ""
             self._metrics.count("reloads")
             self._engine.start()
+
+    def load(self) -> None:
+        """Begin to load the network."""
+        self.life.become("loading", "reading and checking the weights")
+        self._engine.start()
+
+    def load_later(self, why: str, pause_s: float | None = None) -> None:
+        """There is no network for now: say why, and load it after a pause; None: longer each time."""
+        pause_s = self._second_load.put_off(time.monotonic_ns(), pause_s)
+        at = time.strftime("%H:%M:%S", time.localtime(time.time() + pause_s))
+        self._become("degraded", f"{why}; the network is loaded at {at}")
+
+    def load_if_due(self, now_ns: int) -> None:
+        """Load what was to be loaded later, when that is now."""
+        if self.life.state == "degraded" and self._second_load.is_due(now_ns):
+            self.load()
 
     def turn_away_waiting(self, code: ErrorCode, why: str) -> None:
         """Refuse everything that waits."""

@@ -11,16 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from wilor_protocol.arrays import Int32Array
 from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_protocol.requests import PingRequest
 from wilor_sidecar.estimator import BATCH_SIZES
+from wilor_sidecar.faults import is_device_fault, words_of
 from wilor_sidecar.jobs import Job, Route
 from wilor_sidecar.pulse import Pulse
 from wilor_sidecar.runner import BatchDone, Network, Runner
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _LOAD_LIMIT_S = 600.0
 _WARM_UP_LIMIT_S = 300.0
@@ -49,14 +52,16 @@ class WarmedUp:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """There will be no network. `why` is one sentence for people."""
+    """There is no network; `start` tries again. `why` is one sentence for people."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unloaded:
-    """The network was let go, as asked; `start` brings it back."""
+    """The network was let go, as asked; `start` brings it back. `memory` is what is still in use."""
+
+    memory: Memory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class Engine:
         """Prepare; `start` does the work.
 
         Args:
-            load: makes the network; called on the engine's thread. An exception becomes `LoadFailed`.
+            load: makes the network; called on the engine's thread. An exception becomes `LoadFailed`, or `Broken` where
+                the device has failed twice.
             wake: called on the engine's thread after each report.
             hang_limit_s: how long a batch may take at the least before it is said to hang; more on a slow machine.
         """
@@ -120,7 +126,7 @@ class Engine:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to load: at first, and again after `Unloaded`."""
+        """Begin to load: at first, and again after `Unloaded` or `LoadFailed`."""
         if self._thread is not None:
             self._thread.join()  # it has said its last word
         self._thread = threading.Thread(target=self._live, name="engine")
@@ -175,28 +181,41 @@ class Engine:
             self.pulse.rest()
 
     def _live_with_network(self) -> None:
-        network = None
+        network: Network | None = None
         try:
-            self.pulse.begin("loading", _LOAD_LIMIT_S)
-            network = self._load()
-            runner = self._warmed_up(network)
+            network = loaded = _tried_twice(self._loaded)
+            self._report(Loaded(loaded.info, loaded.device, loaded.faces))
+            runner = _tried_twice(lambda: self._warmed_up(loaded), recover=loaded.recover)
+        except _DeviceLostError as error:
+            self._report(Broken(str(error)))  # and close nothing: that could wait for the device
         except Exception as error:
             log.exception("the model cannot be loaded")
-            self._report(LoadFailed(str(error) or type(error).__name__))
-            runner = None
-        ending = self._serve(runner) if runner else None
+            self._close(network)
+            self._report(LoadFailed(words_of(error)))
+        else:
+            self._live_with_runner(loaded, runner)
+
+    def _live_with_runner(self, network: Network, runner: Runner | None) -> None:
+        """Serve, if there is something to serve with, and let go of the network."""
+        ending = self._serve(runner) if runner else _STOP
         if runner and runner.broken:
-            self._report(Broken(runner.broken))  # and close nothing: that could wait for the device
+            self._report(Broken(runner.broken))  # and close nothing, as above
             return
+        self._close(network)
+        if runner and ending is _UNLOAD:
+            self._report(Unloaded(runner.memory()))
+
+    def _loaded(self) -> Network:
+        self.pulse.begin("loading", _LOAD_LIMIT_S)
+        return self._load()
+
+    def _close(self, network: Network | None) -> None:
         if network is not None:
             self.pulse.begin("closing", _WARM_UP_LIMIT_S)
             network.close()
-        if ending is _UNLOAD:
-            self._report(Unloaded())
 
     def _warmed_up(self, network: Network) -> Runner | None:
         """A runner whose every batch size has run; None when a stop came first: until it is ready nothing else can."""
-        self._report(Loaded(network.info, network.device, network.faces))
         for batch in BATCH_SIZES:
             if not self._work.empty():
                 return None
@@ -236,3 +255,31 @@ class Engine:
     def _report(self, report: Report) -> None:
         self._reports.put(report)
         self._wake()
+
+
+class _DeviceLostError(Exception):
+    """The device has failed twice in a row: only another process can help."""
+
+
+def _tried_twice(work: Callable[[], T], recover: Callable[[], object] = lambda: None) -> T:
+    """Do it, and once more if the device fails. The second try comes when all that the first one held is let go.
+
+    Too little memory is no fault of the device's here: another process would have no more.
+
+    Raises:
+        _DeviceLostError: it failed again.
+        Exception: whatever else the work raises.
+    """
+    try:
+        return work()
+    except RuntimeError as error:
+        if not is_device_fault(error):
+            raise
+        log.exception("the device failed before the network was ready; it is tried once more")
+    try:
+        recover()
+        return work()
+    except RuntimeError as error:
+        if not is_device_fault(error):
+            raise
+        raise _DeviceLostError(f"the device failed twice before the network was ready: {words_of(error)}") from error

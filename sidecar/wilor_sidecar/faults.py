@@ -21,6 +21,11 @@ def is_device_fault(error: BaseException) -> bool:
     )
 
 
+def words_of(error: BaseException) -> str:
+    """What an error says of itself, or at least its name."""
+    return str(error) or type(error).__name__
+
+
 class FaultRecord:
     """The device's faults that a second try got over. One may happen; two in a minute are the beginning of the end:
     a process that Metal has refused repeatedly is refused for good.

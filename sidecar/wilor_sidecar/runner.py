@@ -17,7 +17,7 @@ from wilor_protocol.hands import Hand
 from wilor_protocol.limits import CROP_SIDE_PX
 from wilor_protocol.replies import Device, Memory, ModelInfo
 from wilor_sidecar.estimator import BadImageError, Estimator, Frame, NotFiniteError
-from wilor_sidecar.faults import FaultRecord, is_device_fault
+from wilor_sidecar.faults import FaultRecord, is_device_fault, words_of
 from wilor_sidecar.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Network(Protocol):
         """Let go of what a failed batch may have left behind."""
 
     def memory(self) -> Memory:
-        """What is in use now."""
+        """What is in use now; also when it is closed."""
 
     def close(self) -> None:
         """Let go of everything, this thread's share of MLX too: the thread must end now."""
@@ -110,6 +110,7 @@ class Runner:
         try:
             self._network.stay_warm()
         except Exception as error:
+            log.exception("keeping the device warm failed")
             self._take_note_of(error)
 
     def run(self, jobs: list[Job]) -> BatchDone:
@@ -137,11 +138,9 @@ class Runner:
         if not frames:
             return []
         try:
-            results = self._estimator.estimate(frames)
+            return self._followed_up(self._estimator.estimate(frames))
         except Exception as error:
             return self._second_try(frames, error)
-        self._look_for_nonsense(results)
-        return results
 
     def _second_try(self, frames: Sequence[Frame], first: Exception) -> Sequence[Result]:
         log.exception("a batch of %d frames failed; it is tried once more", len(frames))
@@ -149,25 +148,27 @@ class Runner:
         self._take_note_of(first)
         try:
             self._network.recover()
-            return self._estimator.estimate(frames)
+            return self._followed_up(self._estimator.estimate(frames))
         except Exception as second:  # the senders must be answered, whatever it is
             log.exception("it failed again")
             if is_device_fault(second):
-                self.broken = f"the device failed twice in a row: {_words(second)}"
+                self.broken = f"the device failed twice in a row: {words_of(second)}"
             else:
                 self._test_after(second)
             return [second] * len(frames)
 
     def _take_note_of(self, error: Exception) -> None:
         if is_device_fault(error) and self._faults.is_too_many(time.monotonic_ns()):
-            self.broken = f"the device failed twice within a minute: {_words(error)}"
+            self.broken = f"the device failed twice within a minute: {words_of(error)}"
 
-    def _look_for_nonsense(self, results: Sequence[list[Hand] | NotFiniteError]) -> None:
+    def _followed_up(self, results: Sequence[list[Hand] | NotFiniteError]) -> Sequence[Result]:
+        """The results, when it has been looked into what numbers that are none in them mean for the network."""
         nonsense = [result for result in results if isinstance(result, NotFiniteError)]
         for each in nonsense:
             log.error("%s", each)
         if nonsense:
             self._test_after(nonsense[0])
+        return results
 
     def _test_after(self, failure: Exception) -> None:
         """Whether it was this batch or the network: a black crop tells."""
@@ -175,7 +176,7 @@ class Runner:
             self.test()
         except Exception as error:
             log.exception("the network fails on a black crop too")
-            self.broken = f"the network fails on a black crop too: {_words(error)} (after {_words(failure)})"
+            self.broken = f"the network fails on a black crop too: {words_of(error)} (after {words_of(failure)})"
 
 
 def _frame_of(job: Job) -> Frame | BadImageError:
@@ -184,7 +185,3 @@ def _frame_of(job: Job) -> Frame | BadImageError:
         return Frame.of_request(job.request)
     except BadImageError as error:
         return error
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -132,7 +132,6 @@ class Service:
         self._should_drain = False
         self._next_chores_s = 0.0
         self._ready_since_s: float | None = None
-        self._load_at_s: float | None = None
         self._door: TcpDoor | None = None
 
     def open_to_tcp(self, door: TcpDoor) -> None:
@@ -188,14 +187,13 @@ class Service:
         self._watchdog.start()
         self._starts.begin()
         if 0 < self._upkeep.most_failed_starts <= self._starts.failed:
-            self._load_at_s = time.monotonic() + WINDOW_S
-            self._desk.life.become(
-                "degraded",
-                f"{self._starts.failed} starts failed within {WINDOW_S / 60:.0f} minutes, so nothing is loaded for as "
-                f"long; the last one: {self._starts.last_why}",
+            why = (
+                f"{self._starts.failed} starts failed within {WINDOW_S / 60:.0f} minutes, the last one: "
+                f"{self._starts.last_why}; stop it and start it again to try at once"
             )
+            self._desk.load_later(why, WINDOW_S)
         else:
-            self._load()
+            self._desk.load()
 
     def serve(self) -> None:
         """Answer until told to stop, or until there is no going on."""
@@ -267,10 +265,6 @@ class Service:
         elif self._desk.life.state == "failed":
             self._starts.note_failure(self._desk.life.reason)
 
-    def _load(self) -> None:
-        self._desk.life.become("loading", "reading and checking the weights")
-        self._engine.start()
-
     def _poller(self) -> zmq.Poller:
         poller = zmq.Poller()
         for readable in (self._requests.socket, self._events.socket, self._bell):
@@ -322,9 +316,7 @@ class Service:
             self._ready_since_s = now_s
         elif now_s - self._ready_since_s > GROWN_UP_S:
             self._starts.forget()
-        if self._load_at_s is not None and now_s >= self._load_at_s:
-            self._load_at_s = None
-            self._load()
+        self._desk.load_if_due(time.monotonic_ns())
 
     def _look_at_memory(self) -> None:
         in_use = footprint_bytes()

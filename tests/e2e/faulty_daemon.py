@@ -63,8 +63,8 @@ def faulty_daemon(
     Args:
         arguments: for `serve`.
         delay_ms: what each batch takes.
-        load: how loading fails: "hang", "raise", "slow" (half a second), or warming up: "slow warm-up", "hanging
-            warm-up".
+        load: how loading fails: "hang", "raise", "raise once", "slow" (half a second), or warming up: "slow warm-up",
+            "hanging warm-up", "gpu fault", "gpu fault once a reload".
         device: what the network says it runs on.
         run_dir: see `DaemonProcess`.
     """
@@ -79,10 +79,17 @@ def faulty_daemon(
 
 
 class FaultyNetwork(FakeNetwork):
-    """A network that does as it is told."""
+    """A network that does as it is told.
+
+    Attributes:
+        loads: how many the process has loaded so far.
+    """
+
+    loads = 0
 
     def __init__(self) -> None:
         super().__init__()
+        FaultyNetwork.loads += 1
         self.device = type(self.device)(name=os.environ["FAULTY_DEVICE"], blas="", gflops=0.0, mlx="0")
         self._delay_s = float(os.environ["FAULTY_DELAY_MS"]) / 1000
         self._has_failed = False
@@ -90,15 +97,19 @@ class FaultyNetwork(FakeNetwork):
         load = os.environ["FAULTY_LOAD"]
         if load == "hang":
             _hang()
-        if load == "raise":
+        if load == "raise" or (load == "raise once" and self.loads == 1):
             raise WeightsError("model.safetensors: not what it should be")
         if load == "slow":
             time.sleep(0.5)
         self._warm_up_s = 0.2 if load == "slow warm-up" else 0.0
+        self._warm_ups_that_fail = {"gpu fault": 99, "gpu fault once a reload": self.loads - 1}.get(load, 0)
 
     def warm_up(self, batch: int) -> None:
         if os.environ["FAULTY_LOAD"] == "hanging warm-up":
             _hang()
+        if self._warm_ups_that_fail:
+            self._warm_ups_that_fail -= 1
+            raise RuntimeError(GPU_TIMEOUT)
         outputs_of(np.zeros((batch, 256, 256, 3), np.uint8))
         time.sleep(self._warm_up_s)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -231,6 +232,41 @@ def test_a_load_that_fails_is_degraded(start: Start) -> None:
     assert daemon.stop() == Exit.OK
 
 
+def test_a_load_that_failed_is_tried_again(start: Start) -> None:
+    """The reason says when; what stood in the way may have passed by then, and nobody needs to start anything."""
+    daemon = start(load="raise once", until="degraded")
+    with client_of(daemon) as client, States(daemon) as states:
+        told = client.status().reason
+        assert re.search(r"not what it should be; the network is loaded at \d\d:\d\d:\d\d$", told), told
+        while states.next().state != "ready":
+            pass
+        assert_serves(client)
+    assert daemon.stop() == Exit.OK
+
+
+def test_a_gpu_fault_before_it_is_ready_ends_the_process(start: Start) -> None:
+    """When it happens twice: nobody waits for a network that this process will never have."""
+    daemon = faulty_daemon(load="gpu fault")
+    with daemon:
+        assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
+        assert f"failed: the device failed twice before the network was ready: {GPU_TIMEOUT}" in daemon.log()
+
+
+def test_a_gpu_fault_in_a_reload_that_passes_is_got_over(start: Start) -> None:
+    """The network that was let go is back with the second try, and the daemon was never degraded."""
+    daemon = start("--unload-after", "1", load="gpu fault once a reload")
+    with client_of(daemon) as client, States(daemon) as states:
+        assert states.next().state == "loading"
+        assert refusal_of(client, Fault.NONE).code == ErrorCode.LOADING
+        heard: list[str] = []
+        while "ready" not in heard:
+            heard.append(states.next().state)
+        assert heard == ["loading", "warming", "ready"]
+        assert_serves(client)
+    assert "it is tried once more" in daemon.log()
+    assert daemon.stop() == Exit.OK
+
+
 def test_a_crash_loop_ends_in_degraded(start: Start, short_dir: Path) -> None:
     """After three failed starts the fourth loads nothing and says why; a clean stop makes the fifth a first one."""
     arguments = ("--most-failed-starts", "3")
@@ -241,8 +277,10 @@ def test_a_crash_loop_ends_in_degraded(start: Start, short_dir: Path) -> None:
         assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
     daemon = start(*arguments, run_dir=short_dir, until="degraded")
     with client_of(daemon) as client:
-        assert "3 starts failed within 10 minutes" in client.status().reason
-        assert GPU_TIMEOUT in client.status().reason
+        reason = client.status().reason
+        assert "3 starts failed within 10 minutes" in reason
+        assert GPU_TIMEOUT in reason
+        assert "stop it and start it again to try at once; the network is loaded at " in reason
         assert refusal_of(client, Fault.NONE).code == ErrorCode.ENGINE_ERROR
     assert daemon.stop() == Exit.OK
     daemon = start(*arguments, run_dir=short_dir)

@@ -79,17 +79,26 @@ def large_folder(tmp_path: Path) -> Path:
     return convert(checkpoint, tmp_path / "large", heads=8)
 
 
+def mlx_bytes(client: HandClient) -> int:
+    """What MLX holds, as the daemon tells it."""
+    memory = client.status().memory
+    assert memory is not None
+    return memory.active + memory.cache
+
+
 def test_an_unused_network_is_let_go_and_comes_back(large_folder: Path, pixels: NDArray[np.uint8]) -> None:
     """After `--unload-after` its memory is free; the next request brings it back, and `loading` says why each time."""
     with DaemonProcess(str(large_folder), arguments=["--unload-after", "2"]) as daemon, client_of(daemon) as client:
         daemon.wait_until("ready")
         before = client.estimate(pixels[0], "right").hands[0]
+        assert mlx_bytes(client) > 50e6
         loaded_bytes = resident_bytes(daemon.process.pid)
         with States(daemon) as states:
             assert states.first.state == "ready"
             gone = states.next()
             assert (gone.state, "nobody used it" in gone.reason) == ("loading", True)
             wait_for(lambda: loaded_bytes - resident_bytes(daemon.process.pid) > 50e6, "its memory is free", WAIT_S)
+            wait_for(lambda: mlx_bytes(client) < 1e6, "the status tells that MLX uses nothing", WAIT_S)
             print(f"{loaded_bytes / 1e6:.0f} MB, then {resident_bytes(daemon.process.pid) / 1e6:.0f} MB")
             status = client.status()
             assert (status.live, status.ready, status.model_ready) == (True, False, False)

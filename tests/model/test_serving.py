@@ -91,7 +91,9 @@ def test_closing_gives_memory_back(folder: Path) -> None:
         model = ServedModel(str(folder))
         outputs = model(crops(1, 2))
         model.close()
-        return outputs, mx.get_active_memory() + mx.get_cache_memory()
+        memory = model.memory()  # what it tells then, too
+        assert (memory.active, memory.cache) == (mx.get_active_memory(), mx.get_cache_memory())
+        return outputs, memory.active + memory.cache
 
     before = mx.get_active_memory()
     first, left = on_a_thread_of_its_own(work)

@@ -152,6 +152,76 @@ def test_a_network_that_gives_nonsense_never_becomes_warm(start: Start) -> None:
     assert "pred_cam is not finite" in running.next(LoadFailed).why
 
 
+GPU_TIMEOUT = RuntimeError("[METAL] Command buffer execution failed: Caused GPU Timeout Error")
+
+
+def test_a_device_that_fails_once_in_the_load_gets_a_second_try(start: Start) -> None:
+    """The network is loaded again; nobody hears of the first time."""
+    network = FakeNetwork()
+
+    def load() -> Network:
+        network.load()
+        if network.calls.count("load") == 1:
+            raise GPU_TIMEOUT
+        return network
+
+    start(load).until_warm()
+    assert network.calls.count("load") == 2
+
+
+def test_a_device_that_fails_once_in_the_warm_up_gets_a_second_try(start: Start) -> None:
+    """After a recovery every batch size runs once more, on the network that is there."""
+
+    def fail_once(size: int) -> None:
+        if size == 4 and "recover" not in network.calls:
+            raise GPU_TIMEOUT
+
+    network = FakeNetwork()
+    network.on_warm_up = fail_once
+    running = start(network.load)
+    running.until_warm()
+    assert network.calls == ["load", *["warm_up"] * 3, "recover", *["warm_up"] * 4, "run", "memory"]
+
+
+def test_a_device_that_fails_twice_before_it_is_warm_is_lost(start: Start) -> None:
+    """Another process may have better luck; nothing is closed, which could wait for the device."""
+    network = FakeNetwork()
+    network.on_warm_up = raising(GPU_TIMEOUT)  # type: ignore[assignment]
+    running = start(network.load)
+    running.next(Loaded)
+    assert "twice before the network was ready: [METAL]" in running.next(Broken).why
+    assert running.engine.stop(UNIT_S)
+    assert "close" not in network.calls
+
+    running = start(raising(GPU_TIMEOUT))
+    assert "twice before the network was ready: [METAL]" in running.next(Broken).why
+
+
+def test_another_failure_at_the_second_try_is_a_failed_load(start: Start) -> None:
+    """It is told as what it is."""
+    network = FakeNetwork()
+    errors = iter([GPU_TIMEOUT, ValueError("no such file")])
+    network.on_warm_up = lambda _: raising(next(errors))()  # type: ignore[assignment]
+    running = start(network.load)
+    running.next(Loaded)
+    assert running.next(LoadFailed).why == "no such file"
+
+
+def test_after_a_failed_load_the_engine_can_start_again(start: Start) -> None:
+    """The failure is the thread's last word: what was loaded is closed before it, and a start waits for nothing."""
+    network = FakeNetwork()
+    closing = threading.Event()
+    network.on_warm_up = raising(ValueError("not yet"))  # type: ignore[assignment]
+    network.close = closing.set  # type: ignore[method-assign]
+    running = start(network.load)
+    running.next(Loaded)
+    running.next(LoadFailed)
+    assert closing.is_set()
+    network.on_warm_up = lambda _: None
+    running.engine.start()
+    running.until_warm()
+
+
 def test_a_failed_load_is_logged_with_its_trace(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """What the sentence leaves out stands in the log."""
     running = start(raising(ValueError("broken")))
@@ -296,8 +366,8 @@ def test_unloading_lets_go_and_starting_brings_back(start: Start) -> None:
     running.engine.run([job_of(request_of())])
     running.engine.unload()
     running.next(BatchDone)
-    running.next(Unloaded)
-    assert network.calls[-1] == "close"
+    assert running.next(Unloaded).memory == MEMORY
+    assert network.calls[-2:] == ["close", "memory"], "what is in use is told as it is when the network is gone"
     running.engine.start()
     running.until_warm()
     running.engine.run([job_of(request_of())])

@@ -166,12 +166,22 @@ def test_nonsense_for_a_black_crop_is_the_end() -> None:
     assert "black crop" in runner.broken
 
 
-def test_a_fault_while_staying_warm_counts() -> None:
-    """It harms nobody, but the next one within a minute is the second."""
+@pytest.mark.parametrize(("black", "is_broken"), [([nan_in(0)], True), ([], False)])
+def test_nonsense_from_the_second_try_is_followed_up(black: list[Step], is_broken: bool) -> None:
+    """As from the first: a black crop tells whether the network is given up."""
+    runner, done = run(Scripted(RuntimeError(TIMEOUT), nan_in(0), *black))
+    assert [type(result) for result in done.results] == [NotFiniteError]
+    assert done.was_retried
+    assert ("black crop" in runner.broken) == is_broken
+
+
+def test_a_fault_while_staying_warm_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """It harms nobody and is logged, but the next one within a minute is the second."""
     network = Scripted()
     network.stay_warm = lambda: (_ for _ in ()).throw(RuntimeError(TIMEOUT))  # type: ignore[method-assign]
     runner = Runner(network)
     runner.stay_warm()
     assert runner.broken == ""
+    assert TIMEOUT in caplog.text
     runner.stay_warm()
     assert TIMEOUT in runner.broken
