@@ -16,6 +16,8 @@ MAX_SOURCE_LENGTH = 64
 MAX_INTEGER = 2**53
 """Beyond it a JavaScript reader would lose digits."""
 MAX_TIME_NS = 2**63 - 1
+MAX_AHEAD_NS = 10 * 10**9
+"""A frame that was taken further in the future has its time from another clock."""
 MAX_IMAGE_SIDE_PX = 1 << 16
 MAX_DEADLINE_MS = 60_000.0
 MAX_COORDINATE_PX = 16 * MAX_IMAGE_SIDE_PX

@@ -10,7 +10,7 @@ from wilor_protocol.codec import decode_request
 from wilor_protocol.errors import ErrorCode, Refusal
 from wilor_protocol.hands import Hand
 from wilor_protocol.replies import Timing
-from wilor_protocol.requests import AnyRequest, Want
+from wilor_protocol.requests import AnyRequest, EstimateRequest, Want
 from wilor_sidecar.channels import Letter
 from wilor_sidecar.jobs import Job
 from wilor_sidecar.runner import BatchDone
@@ -36,6 +36,22 @@ def request_in(letter: Letter) -> AnyRequest:
             ErrorCode.TOO_LARGE, f"body: expected at most {limits.MAX_REQUEST_BYTES} bytes, got {len(letter.body)}"
         )
     return decode_request(letter.body)
+
+
+def check_capture_time(request: EstimateRequest, now_ns: int) -> None:
+    """Look whether a frame's time can be one of our clock: it is not yet to come.
+
+    Raises:
+        Refusal: it is of another clock, by which no frame would ever expire.
+    """
+    ahead_ns = request.captured_at_ns - now_ns
+    if ahead_ns > limits.MAX_AHEAD_NS:
+        raise Refusal(
+            ErrorCode.BAD_REQUEST,
+            f'captured_at_ns: expected a time on the monotonic clock of the daemon\'s host (PROTOCOL.md, "Time"), '
+            f"got {request.captured_at_ns}, which is {ahead_ns / 1e9:.0f} s in the future",
+            request_id=request.id,
+        )
 
 
 def wanted_parts(hands: list[Hand], want: Sequence[Want] | None) -> list[Hand]:

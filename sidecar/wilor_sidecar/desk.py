@@ -22,7 +22,7 @@ from wilor_protocol.requests import (
     TopologyRequest,
 )
 from wilor_sidecar.about import About, topology
-from wilor_sidecar.answers import request_in, timing_of, wanted_parts
+from wilor_sidecar.answers import check_capture_time, request_in, timing_of, wanted_parts
 from wilor_sidecar.channels import Letter, RequestChannel
 from wilor_sidecar.engine import Broken, Echoed, Engine, Loaded, LoadFailed, Report, Tested, Unloaded, WarmedUp
 from wilor_sidecar.estimator import BadImageError
@@ -121,7 +121,10 @@ class Desk:
             case TopologyRequest():
                 self._reply(route, topology(request, self._require_loaded(request.id)))
             case EstimateRequest():
+                check_capture_time(request, received_at_ns)
                 self._require_ready(request.id, received_at_ns)
+                if complaint := self._sleep.complaint(request.captured_at_ns):
+                    raise Refusal(ErrorCode.EXPIRED, complaint, request_id=request.id)
                 self._turn_away(self._scheduler.offer(Job(route, request, received_at_ns), received_at_ns))
 
     def _take_deep_ping(self, route: Route, request: PingRequest, received_at_ns: int) -> None:
@@ -225,13 +228,13 @@ class Desk:
     def look_for_sleep(self) -> None:
         """If the host has slept: refuse what is from before that, and have the network tested before all that follows.
 
-        By the monotonic clock, which stood still, such a frame is new.
+        By the monotonic clock, which stood still, such a frame is new. One that comes later is looked at when it comes.
         """
-        slept_s = self._sleep.slept_s()
-        if not slept_s:
+        sleep = self._sleep.look()
+        if sleep is None:
             return
-        log.info("the host slept for %.0f s", slept_s)
-        why = f"the host slept for {slept_s:.0f} s after this frame came"
+        log.info("the host slept for %.0f s", sleep.slept_s)
+        why = f"the host slept for {sleep.slept_s:.0f} s after this frame came"
         self.turn_away_waiting(ErrorCode.EXPIRED, why)
         running, self._running = self._running, []
         for job in running:

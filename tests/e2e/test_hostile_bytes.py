@@ -1,5 +1,6 @@
 """Bytes that no client of ours would send: an error reply or a disconnection, and the next honest request is served."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,16 @@ def test_wrong_field_is_refused_by_name(
     assert not reply["error"]["retryable"]
     for word in words:
         assert word in reply["error"]["message"], reply["error"]["message"]
+
+
+def test_a_time_of_another_clock_is_refused(dealer: RawDealer, estimate_fields: Fields) -> None:
+    """The wall clock is decades ahead of the monotonic one: no frame would ever be too old. Some seconds are let pass."""
+    for captured_at_ns in (time.time_ns(), time.monotonic_ns() + 30 * 10**9, 2**63 - 1):
+        error = dealer.ask(**estimate_fields(captured_at_ns=captured_at_ns))["error"]
+        assert error["code"] == "bad_request"
+        for words in ("captured_at_ns", "monotonic clock of the daemon's host", str(captured_at_ns)):
+            assert words in error["message"]
+    assert dealer.ask(**estimate_fields(captured_at_ns=time.monotonic_ns() + 9 * 10**9))["ok"]
 
 
 @pytest.mark.parametrize(

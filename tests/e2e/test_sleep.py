@@ -1,13 +1,18 @@
 """What clients see when the host has slept. The sleep is told by a file in place of the clocks; the rest is real."""
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
+import zmq
 from numpy.typing import NDArray
 
+from tests.e2e.conftest import RawDealer
 from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with
 from tests.e2e.sleepy_daemon import SleepyHost, sleepy_daemon
 from tests.unit.sidecar.fakes import wait_for
@@ -16,29 +21,61 @@ from wilor_protocol.events import hands_topic
 from wilor_protocol.replies import EstimateReply
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.daemon_process import DaemonProcess
-from wilor_sidecar.host_sleep import HostSleep, asleep_ns
+from wilor_sidecar.host_sleep import HostSleep, Sleep, asleep_ns
 
 from .test_answers import wait_until_subscribed
 
 WAIT_S = 60
 NIGHT_H = 8
+S = 10**9
 
 
 def test_only_a_sleep_counts() -> None:
     """A second or more that the host has slept is told once; less is none, nor is what came before."""
     slept_ns = 5_000_000_000
     sleep = HostSleep(lambda: slept_ns)
-    assert sleep.slept_s() == 0
+    assert sleep.look() is None
     slept_ns += 900_000_000
-    assert sleep.slept_s() == 0
+    assert sleep.look() is None
     slept_ns += 7_100_000_000
-    assert [sleep.slept_s(), sleep.slept_s()] == [8.0, 0.0]
+    found = sleep.look()
+    assert found is not None
+    assert found.slept_s == 8.0
+    assert found is sleep.last
+    assert sleep.look() is None
+    assert found is sleep.last
+
+
+def test_a_sleep_lies_between_two_looks() -> None:
+    """The moments that are told are those of the looks before and after it."""
+    slept_ns = 0
+    sleep = HostSleep(lambda: slept_ns)
+    awake_ns = time.monotonic_ns()
+    assert sleep.look() is None
+    slept_ns = NIGHT_H * 3600 * S
+    found = sleep.look()
+    assert found is not None
+    assert awake_ns <= found.before_ns <= found.noticed_ns <= time.monotonic_ns()
+
+
+@pytest.mark.parametrize(
+    ("captured_ns", "is_doubtful"),
+    [(98 * S - 1, False), (98 * S, True), (100 * S, True), (101 * S, True), (101 * S + 1, False), (2**62, False)],
+)
+def test_frames_from_around_a_sleep_are_doubtful(captured_ns: int, is_doubtful: bool) -> None:
+    """From two seconds before the last look until it was noticed. Another host's clock runs through that only once."""
+    assert Sleep(28800, before_ns=100 * S, noticed_ns=101 * S).may_be_older(captured_ns) == is_doubtful
+
+
+def test_without_a_sleep_no_frame_is_doubtful() -> None:
+    """Whatever its time says."""
+    assert {HostSleep().complaint(captured_ns) for captured_ns in (0, time.monotonic_ns(), 2**62)} == {""}
 
 
 def test_the_clocks_of_this_host() -> None:
     """They can be read, and a host that is awake has not slept."""
     assert asleep_ns() >= -1_000_000
-    assert HostSleep().slept_s() == 0
+    assert HostSleep().look() is None
 
 
 @pytest.fixture
@@ -120,6 +157,75 @@ def test_a_batch_that_was_running_is_refused_and_not_published(slow: DaemonProce
         assert event.seq == reply.seq == 1, "the frame from before the sleep was published"
         assert event.resumed == 1
         assert client.status().ready
+
+
+@pytest.fixture
+def quick(host: SleepyHost) -> Iterator[DaemonProcess]:
+    """A daemon whose network takes no time; ready."""
+    with sleepy_daemon(host, network="faulty") as daemon:
+        daemon.wait_until("ready")
+        yield daemon
+        assert daemon.stop() == Exit.OK
+
+
+def is_the_first_of_the_morning(daemon: DaemonProcess, client: HandClient, events: HandEvents) -> bool:
+    """Whether a frame that is sent now is the first to be published, with the sleep counted."""
+    assert len(estimate_awake(client, crop_with(Fault.NONE)).hands) == 1
+    event = events.next(WAIT_S * 1000)
+    assert event is not None
+    return (event.seq, event.resumed) == (1, 1)
+
+
+@pytest.mark.parametrize("deadline_ms", [None, 5000])
+def test_a_frame_that_a_camera_took_before_the_sleep_is_refused(
+    quick: DaemonProcess, host: SleepyHost, deadline_ms: float | None
+) -> None:
+    """The camera was frozen between taking and sending it: its clock stood still too, so that no deadline helps."""
+    with client_of(quick) as client, HandEvents("cam", quick.events_address, only_newest=False) as events:
+        client.source = "cam"
+        wait_until_subscribed(client, hands_topic("cam"))
+        taken_ns = time.monotonic_ns()
+        host.sleep(NIGHT_H)
+        wait_for(lambda: resumed(client) == 1, "it has noticed", WAIT_S)
+        with pytest.raises(RefusedError) as refused:
+            client.estimate(crop_with(Fault.NONE), "right", captured_at_ns=taken_ns, deadline_ms=deadline_ms)
+        assert refused.value.code == ErrorCode.EXPIRED
+        assert "before the host slept for 28800 s" in refused.value.message
+        assert is_the_first_of_the_morning(quick, client, events)
+
+
+def test_a_frame_that_lay_in_the_socket_over_night_is_refused(quick: DaemonProcess, host: SleepyHost) -> None:
+    """It was sent in the evening, and the daemon reads it in the morning."""
+    with (
+        client_of(quick) as client,
+        HandEvents("cam", quick.events_address, only_newest=False) as events,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+    ):
+        client.source = "cam"
+        wait_until_subscribed(client, hands_topic("cam"))
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(quick.requests_address)
+        dealer = RawDealer(socket)
+        assert dealer.ask(op="ping")["ok"]
+        quick.process.send_signal(signal.SIGSTOP)
+        hand = {"crop": crop_with(Fault.NONE).tobytes(), "side": "right"}
+        frame = {"source": "cam", "frame": 1, "captured_at_ns": time.monotonic_ns(), "hands": [hand]}
+        dealer.send(msgpack.packb({"v": 1, "id": 2, "op": "estimate", **frame}))
+        host.sleep(NIGHT_H)
+        quick.process.send_signal(signal.SIGCONT)
+        assert dealer.reply()["error"]["code"] == "expired"
+        assert is_the_first_of_the_morning(quick, client, events)
+
+
+def test_frames_of_another_clock_are_served_after_a_sleep(quick: DaemonProcess, host: SleepyHost) -> None:
+    """A sender that numbers its frames, or whose clock is hours behind, is not refused for ever."""
+    with client_of(quick) as client:
+        host.sleep(NIGHT_H)
+        wait_for(lambda: resumed(client) == 1, "it has noticed", WAIT_S)
+        for captured_at_ns in (1, max(2, time.monotonic_ns() - 100 * S)):
+            reply = client.estimate(crop_with(Fault.NONE), "right", captured_at_ns=captured_at_ns)
+            assert len(reply.hands) == 1
 
 
 def test_a_device_that_needs_a_moment_gets_it(host: SleepyHost) -> None:
