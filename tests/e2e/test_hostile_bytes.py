@@ -60,7 +60,7 @@ def test_wrong_field_is_refused_by_name(
 
 
 def test_a_time_of_another_clock_is_refused(dealer: RawDealer, estimate_fields: Fields) -> None:
-    """The wall clock is decades ahead of the monotonic one: no frame would ever be too old. Some seconds are let pass."""
+    """The wall clock is decades ahead of the monotonic one: no frame would ever be too old. Seconds are let pass."""
     for captured_at_ns in (time.time_ns(), time.monotonic_ns() + 30 * 10**9, 2**63 - 1):
         error = dealer.ask(**estimate_fields(captured_at_ns=captured_at_ns))["error"]
         assert error["code"] == "bad_request"
