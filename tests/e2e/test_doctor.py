@@ -146,3 +146,17 @@ def test_a_missing_package_stops_no_other_check(models: Path, tmp_path: Path) ->
     assert found["hub"]["text"] == "the package huggingface_hub is missing"
     assert "[daemon,camera]" in found["hub"]["mend"]
     assert found["daemon"]["level"] == "warning"
+
+
+def test_settings_that_cannot_be_used(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are a problem, and all else is looked at with the defaults."""
+    settings = tmp_path / "config.toml"
+    settings.write_text("log_levle = 'info'")
+    monkeypatch.setenv("WILOR_SIDECAR_CONFIG", str(settings))
+    report = tmp_path / "report.json"
+    result = command("doctor", "--offline", "--report", str(report))
+    assert result.returncode == 1, result.stderr
+    found = {finding["check"]: finding for finding in json.loads(report.read_text())["findings"]}
+    assert "the nearest is log_level" in found["settings"]["text"]
+    assert found["model embedded"]["level"] == "ok"
+    assert found["daemon"]["level"] == "warning"

@@ -9,10 +9,10 @@ from pathlib import Path
 from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.config import ConfigError, Effective, resolve
+from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, resolve
 from wilor_sidecar.doctor.agent import check_agent
 from wilor_sidecar.doctor.black_box import MadeModel, Target, check_daemon
-from wilor_sidecar.doctor.findings import LEVELS, Finding
+from wilor_sidecar.doctor.findings import LEVELS, Finding, problem
 from wilor_sidecar.doctor.guard import guarded
 from wilor_sidecar.doctor.hub import check_hub
 from wilor_sidecar.doctor.machine import check_machine
@@ -49,9 +49,9 @@ def add_parser(commands: SubParsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything."""
-    effective = resolve(arguments, os.environ)
+    effective, mistake = _settings(arguments)
     findings = []
-    for finding in _findings(arguments, effective):
+    for finding in _findings(arguments, effective, mistake):
         findings.append(finding)
         sys.stdout.write(finding.line() + "\n")
         sys.stdout.flush()
@@ -65,9 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
     return Exit.FAILED if counts["problem"] else Exit.OK
 
 
-def _findings(arguments: argparse.Namespace, effective: Effective) -> Iterator[Finding]:
+def _settings(arguments: argparse.Namespace) -> tuple[Effective, ConfigError | None]:
+    """The settings; where they cannot be used the defaults, with which all else can be looked at, and why."""
+    try:
+        return resolve(arguments, os.environ), None
+    except ConfigError as error:
+        return Effective(Config(), {each.name: "default" for each in SETTINGS}, Path(os.devnull)), error
+
+
+def _findings(arguments: argparse.Namespace, effective: Effective, mistake: ConfigError | None) -> Iterator[Finding]:
     yield from guarded("machine", check_machine)
-    yield from guarded("settings", lambda: check_settings(effective))
+    if mistake:
+        yield problem("settings", f"{mistake}; looking on with the defaults", "mend it: the daemon will not start")
+    else:
+        yield from guarded("settings", lambda: check_settings(effective))
     yield from guarded("run directory", lambda: check_run_directory(effective.config.run_dir))
     mend = ""
     for finding in guarded("models", lambda: check_models(effective)):
@@ -77,11 +88,9 @@ def _findings(arguments: argparse.Namespace, effective: Effective) -> Iterator[F
     yield from guarded("licences", lambda: check_licences(ModelStore(effective.config.models_dir)))
     yield from guarded("hub", lambda: check_hub(offline=arguments.offline))
     yield from guarded("agent", lambda: check_agent(Path.home()))
-    yield from guarded("daemon", lambda: check_daemon(_target(arguments, effective, mend)))
-
-
-def _target(arguments: argparse.Namespace, effective: Effective, model_mend: str) -> Target:
-    return Target(requests_of(arguments), keys_of(arguments), _made_model(effective), model_mend)
+    requests = None if mistake else requests_of(arguments)
+    made = _made_model(effective)
+    yield from guarded("daemon", lambda: check_daemon(Target(requests, keys_of(arguments), made, mend)))
 
 
 def _made_model(effective: Effective) -> MadeModel | None:

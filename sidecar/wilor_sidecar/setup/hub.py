@@ -284,7 +284,7 @@ class Announced:
     @property
     def is_at_hub(self) -> bool:
         """Whether the hub itself has it, and not a storage host to which it gives signed links."""
-        return urlparse(self.location).netloc == urlparse(self.url).netloc
+        return _host(self.location) == _host(self.url)
 
 
 def _append_from(announced: Announced) -> None:
@@ -311,6 +311,12 @@ def _append_from(announced: Announced) -> None:
             displayed_filename=announced.url.rsplit("/", 1)[-1],
         )
         sync_file(file)
+
+
+def _host(url: str) -> tuple[str | None, int | None]:
+    """Without what may stand before it: a user and a password."""
+    parsed = urlparse(url)
+    return parsed.hostname, parsed.port
 
 
 def _commit_of(file: RemoteFile, path: Path) -> str:

@@ -106,7 +106,7 @@ def settle(
     for licence in wanting:
         for line in (f"- {licence.title}", f"  {licence.says}", f"  {licence.url}"):
             say(line)
-    if not by_flag and not _agreed(ask):
+    if not by_flag and not _agreed(say, ask):
         raise SetupError("the licences were not accepted; nothing was fetched (--accept-licences accepts them)")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record += [Acceptance(licence.key, now, "flag" if by_flag else "asked") for licence in wanting]
@@ -117,9 +117,10 @@ def settle(
     return licences
 
 
-def _agreed(ask: Callable[[str], str] | None) -> bool:
+def _agreed(say: Callable[[str], None], ask: Callable[[str], str] | None) -> bool:
     try:
         said = ask("Do you accept these licences? [y/N] ") if ask else ""
-    except EOFError:  # Ctrl-D
+    except EOFError:  # Ctrl-D, after which the cursor still stands behind the question
+        say("")
         return False
     return said.strip().lower() in ("y", "yes")

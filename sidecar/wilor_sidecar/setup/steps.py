@@ -22,6 +22,7 @@ from wilor_sidecar.weights.durable_files import sync_folder, write_synced
 from wilor_sidecar.weights.errors import WeightsError
 from wilor_sidecar.weights.folder_check import check_folder
 from wilor_sidecar.weights.layout import BlocksDtype
+from wilor_sidecar.weights.mano_isolated import check_mano
 from wilor_sidecar.weights.model_config import FileEntry
 from wilor_sidecar.weights.placing import clear_abandoned, put_in_place, refuse_occupied
 from wilor_sidecar.weights.provenance import (
@@ -110,9 +111,12 @@ class _Setup:
             wanted.origin, self._store.root, by_flag=wanted.accept_licences, say=console.say, ask=console.ask
         )
         if self._is_there():
-            console.say(f"{wanted.name} is there already; nothing to fetch or convert")
+            console.say(f"{wanted.name} is there already; nothing to fetch or convert{self._how_to_renew()}")
         else:
-            refuse_occupied(self._folder, overwrite=True)  # before gigabytes are fetched
+            # Before gigabytes are fetched.
+            refuse_occupied(self._folder, overwrite=True)
+            if wanted.mano:
+                check_mano(wanted.mano)
             self._make(self._fetch(), licences)
         self._store.use(wanted.name)
         return wanted.name
@@ -133,6 +137,11 @@ class _Setup:
         is_same = is_same and source.repository == wanted.repository.repository
         is_same = is_same and wanted.repository.revision in (None, source.revision)
         return is_same and self._is_as_made(found)
+
+    def _how_to_renew(self) -> str:
+        if self._wanted.repository.revision:
+            return ""
+        return f" (for a newer revision, if there is one, first: wilor-sidecar models remove {self._wanted.name})"
 
     def _is_as_made(self, found: StoredModel) -> bool:
         try:

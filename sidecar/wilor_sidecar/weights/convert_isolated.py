@@ -48,8 +48,9 @@ def convert_isolated(request: ConversionRequest, limits: Limits | None = None) -
         return Path(child.ask(request, Converted).folder)
     except IsolatedError as error:
         message = str(error)
-        named = Path(request.source).name in message or request.out in message
-        raise WeightsError(message if named else f"{request.source}: the conversion {message}") from error
+        files = [Path(path).name for path in (request.source, request.mano, request.mean_params) if path]
+        is_named = any(name in message for name in (*files, request.out))
+        raise WeightsError(message if is_named else f"{request.source}: the conversion {message}") from error
     finally:
         shutil.rmtree(partial_of(Path(request.out), child.pid), ignore_errors=True)
 

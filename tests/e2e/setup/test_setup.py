@@ -110,7 +110,7 @@ def test_a_folder_of_ones_own_is_left_alone(home: Home, hub: StandInHub) -> None
     assert thesis.read_text() == "mine"
 
 
-def test_a_hand_model_of_ones_own(home: Home, tmp_path: Path) -> None:
+def test_a_hand_model_of_ones_own(home: Home, hub: StandInHub, tmp_path: Path) -> None:
     """`--mano` replaces the checkpoint's hand, is written down by name and hash, and another one is another model."""
     mano = tmp_path / "mano.npz"
     np.savez(mano, **npz_entries())  # type: ignore[arg-type]
@@ -120,6 +120,11 @@ def test_a_hand_model_of_ones_own(home: Home, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert provenance_of(home, "wilor-float32")["mano"]["name"] == "mano.npz"
     assert "is there already" in home.run("--mano", str(mano)).stderr
+    np.savez(tmp_path / "left.npz", **npz_entries() | {"v_template": npz_entries()["v_template"] * (-1, 1, 1)})  # type: ignore[arg-type]
+    seen_before = len(hub.seen)
+    left = home.run("--mano", str(tmp_path / "left.npz"), HF_HOME=str(tmp_path / "another"))
+    assert (left.returncode, len(hub.seen)) == (1, seen_before)
+    assert left.stderr.splitlines()[-1].startswith("wilor-sidecar: left.npz: is a left hand")
     missing = home.run("--mano", "nowhere.pkl")
     assert (missing.returncode, "nowhere.pkl" in missing.stderr) == (1, True)
 
@@ -155,7 +160,9 @@ def test_wilor_mlxs_files(home: Home, hub: StandInHub, tensors: dict[str, Array]
     assert [body.path for body in hub.bodies()] == ["/storage/w-int4.safetensors"]
     (network,) = provenance_of(home, "wilor-mlx-int4")["fetched"]
     assert (network["revision"], network["pinned"], network["checked_against"]) == (COMMIT, False, "hub")
-    assert "is there already" in home.run("--from", "wilor-mlx", "--dtype", "int4").stderr
+    there = home.run("--from", "wilor-mlx", "--dtype", "int4").stderr
+    assert "is there already" in there
+    assert "for a newer revision, if there is one, first: wilor-sidecar models remove wilor-mlx-int4" in there
     assert home.run("--from", "wilor-mlx").returncode == 0
     assert home.listed() == ["wilor-mlx-float32", "wilor-mlx-int4"]
 
