@@ -1,6 +1,5 @@
 """Files and folders: settings, run directory, models with their hashes, licences."""
 
-import contextlib
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,12 +67,19 @@ def check_models(effective: Effective) -> Iterator[Finding]:
     """The files of the served model, which comes first, and of all that are kept, against what is written of them."""
     store = ModelStore(effective.config.models_dir)
     folders = {model.folder: model.name for model in store.models()}
-    with contextlib.suppress(ConfigError):  # told by `check_settings`
-        served = folder_of(effective.config.located_model())
+    if served := _served_folder(effective):
         folders.pop(served, None)
         yield _model(effective.config.model, served, store.root)
     for folder, name in folders.items():
         yield _model(name, folder, store.root)
+
+
+def _served_folder(effective: Effective) -> Path | None:
+    """None where it is not there, of which `check_settings` tells."""
+    try:
+        return folder_of(effective.config.located_model())
+    except ConfigError:
+        return None
 
 
 def _model(name: str, folder: Path, models_dir: Path) -> Finding:
