@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.e2e.test_answers import EVENT_MS, wait_until_subscribed
-from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError
+from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError, StateEvents
 from wilor_protocol.events import hands_topic
 from wilor_sidecar.daemon_process import DaemonProcess
 from wilor_sidecar.weights.convert import convert
@@ -135,3 +135,19 @@ def test_missing_model_ends_at_once(tmp_path: Path) -> None:
         assert daemon.process.wait(20) == 78
         assert "nowhere" in daemon.log()
         assert daemon.log().count("\n") == 1
+
+
+def test_states_are_told_as_they_change(own_daemon: DaemonProcess) -> None:
+    """From before the daemon answers until it stops; who waits until it is ready need not listen."""
+    with StateEvents(run_dir=own_daemon.run_dir) as states, HandClient(run_dir=own_daemon.run_dir) as client:
+        client.wait_until_ready()
+        assert client.status().ready
+        seen = [states.next(EVENT_MS)]
+        while seen[-1] is not None and seen[-1].state != "ready":
+            seen.append(states.next(EVENT_MS))
+        assert own_daemon.stop() == 0
+        while seen[-1] is not None and seen[-1].state != "stopped":
+            seen.append(states.next(EVENT_MS))
+    told = [event.state for event in seen if event is not None]
+    assert told[-3:] == ["ready", "draining", "stopped"]
+    assert len({event.epoch for event in seen if event is not None}) == 1
