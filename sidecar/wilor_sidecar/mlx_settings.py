@@ -4,10 +4,12 @@ import hashlib
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from wilor_protocol.address import APPLICATION
 from wilor_protocol.private_directory import NotPrivateError, make_private
+from wilor_sidecar.config.file import home_of
 
 log = logging.getLogger(__name__)
 
@@ -15,11 +17,12 @@ _SHELL_CHARACTERS = set('"$`\\')
 """MLX hands the path to a shell, between quotes, where these mean something: the compiler would be given another."""
 
 
-def cache_directory() -> Path:
-    """Where this program keeps what it can make again."""
+def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this program keeps what it can make again, in an environment that need not be this process's."""
+    home = home_of(environment)
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "wilor-sidecar"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wilor-sidecar"
+        return home / "Library" / "Caches" / APPLICATION
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / APPLICATION
 
 
 def kernels_directory(cache: Path | None = None, *, of_agent: bool = False) -> Path:

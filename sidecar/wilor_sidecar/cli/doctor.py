@@ -96,7 +96,7 @@ def _findings(arguments: argparse.Namespace, effective: Effective, mistake: Conf
 def _made_model(effective: Effective) -> MadeModel | None:
     """The configured model's name and what it answered when it was made, where that is known."""
     try:
-        folder = folder_of(effective.config.located_model())
+        folder = folder_of(effective.located_model())
         probe = read_probe(folder)
         return MadeModel(read_config(folder).name, probe) if probe else None
     except (ConfigError, SetupError, WeightsError):  # told by the other checks

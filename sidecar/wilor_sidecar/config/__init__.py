@@ -4,8 +4,18 @@ A flag wins over the environment, the environment over the settings file, the fi
 setting has the same name: `--log-level`, `WILOR_SIDECAR_LOG_LEVEL`, `log_level`.
 """
 
-from wilor_sidecar.config.errors import ConfigError
-from wilor_sidecar.config.sources import CHOSEN, Effective, add_flags, resolve
+from wilor_sidecar.config.errors import ConfigError, NotThereYetError
+from wilor_sidecar.config.sources import CHOSEN, Effective, add_flags, defaults_in, resolve
 from wilor_sidecar.config.table import SETTINGS, Config
 
-__all__ = ["CHOSEN", "SETTINGS", "Config", "ConfigError", "Effective", "add_flags", "resolve"]
+__all__ = [
+    "CHOSEN",
+    "SETTINGS",
+    "Config",
+    "ConfigError",
+    "Effective",
+    "NotThereYetError",
+    "add_flags",
+    "defaults_in",
+    "resolve",
+]

@@ -1,7 +1,5 @@
 """The settings file: where it is, and what stands in it. The TOML is flat: one key a setting."""
 
-import os
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,14 +28,9 @@ def default_config_file(environment: Mapping[str, str], *, platform: str, home: 
     return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / APPLICATION / "config.toml"
 
 
-def own_config_file() -> Path:
-    """`default_config_file` of this process."""
-    return default_config_file(os.environ, platform=sys.platform, home=Path.home())
-
-
-def default_keys_directory() -> Path:
-    """Beside the settings file."""
-    return own_config_file().parent / "keys"
+def home_of(environment: Mapping[str, str]) -> Path:
+    """The home directory in such an environment."""
+    return Path(environment.get("HOME") or Path.home())
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -53,5 +46,5 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, no UTF-8, or a number of thousands of digits
         raise ConfigError(f"{path}: is not TOML: {error}") from error

@@ -1,6 +1,8 @@
 """What one setting is, and how the text of a flag or a value of a TOML file becomes its value."""
 
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from wilor_sidecar.config.errors import ConfigError
 from wilor_sidecar.config.host_port import HostPort
 
 Value = str | int | float | bool | Path | HostPort | None
+Derive = Callable[[Mapping[str, str]], Value]
 
 VARIABLE_PREFIX = "WILOR_SIDECAR_"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -29,11 +32,12 @@ class Setting:
     Attributes:
         name: in the settings file; flag and variable follow from it.
         kind: of its value: str, int, float, bool, Path or HostPort.
-        default: its value when nobody says; None: it has none.
+        default: its value when nobody says, in this process's environment; None: it has none.
         help: what it is for.
         variable: in the environment.
         choices: the only texts that it may be; empty: any.
         low, high: between which a number must lie; None: no limit.
+        derive: makes the default of an environment; None: it is the same in all.
     """
 
     name: str
@@ -44,11 +48,16 @@ class Setting:
     choices: tuple[str, ...]
     low: float | None
     high: float | None
+    derive: Derive | None = None
 
     @property
     def flag(self) -> str:
         """On the command line."""
         return f"--{self.name.replace('_', '-')}"
+
+    def default_in(self, environment: Mapping[str, str]) -> Value:
+        """Its value when nobody says, in an environment that need not be this process's."""
+        return self.default if self.derive is None else self.derive(environment)
 
     def from_text(self, text: str) -> Value:
         """The value that a flag or a variable means. An empty text means none, for a setting that may have none.
@@ -88,9 +97,11 @@ class Setting:
     def _checked(self, value: Any) -> Value:
         if self.choices and value not in self.choices:
             raise self._wrong(value)
-        if self.low is not None and not value >= self.low:  # also true for NaN
+        if self.kind is float and not math.isfinite(value):
             raise self._wrong(value)
-        if self.high is not None and not value <= self.high:
+        if self.low is not None and value < self.low:
+            raise self._wrong(value)
+        if self.high is not None and value > self.high:
             raise self._wrong(value)
         return value  # type: ignore[no-any-return]
 
@@ -103,14 +114,14 @@ class Setting:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.low is not None and self.high is not None:
-            return f"{_EXPECTED[self.kind]} from {self.low:g} to {self.high:g}"
+            return f"{_EXPECTED[self.kind]} from {self.low:.12g} to {self.high:.12g}"
         if self.low is not None:
             return f"{_EXPECTED[self.kind]}, {self.low:g} or more"
         return _EXPECTED[self.kind]
 
 
 def declare(
-    default: Value | Callable[[], Value],
+    default: Value | Derive,
     description: str,
     *,
     variable: str = "",
@@ -118,10 +129,10 @@ def declare(
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    """A field of the table: see `Setting`. A default that this machine decides is given as a function."""
+    """A field of the table: see `Setting`. A default that the environment decides is given as a function of it."""
     particulars = {"help": description, "variable": variable, "choices": choices, "low": low, "high": high}
     if callable(default):
-        return field(default_factory=default, metadata=particulars)
+        return field(default_factory=lambda: default(os.environ), metadata={**particulars, "derive": default})
     return field(default=default, metadata=particulars)
 
 
@@ -143,7 +154,10 @@ def _read_bool(text: str) -> bool:
 def _read_path(text: str) -> Path:
     if not text:
         raise ValueError
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~somebody, who is not here
+        raise ValueError(text) from None
 
 
 _READERS: dict[type, Callable[[str], Any]] = {

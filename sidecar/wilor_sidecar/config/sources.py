@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wilor_sidecar.config.errors import ConfigError
-from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file, read_config_file
+from wilor_sidecar.config.errors import ConfigError, NotThereYetError
+from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file, home_of, read_config_file
 from wilor_sidecar.config.setting import VARIABLE_PREFIX, Setting, Value
 from wilor_sidecar.config.table import SETTINGS, Config
 from wilor_sidecar.weights.errors import WeightsError
@@ -22,6 +22,7 @@ from wilor_sidecar.weights.store import ModelStore
 
 CHOSEN = "wilor-sidecar models use"
 """The origin of a model that was chosen so."""
+_DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,32 @@ class Effective:
     config: Config
     origins: dict[str, str]
     file: Path
+
+    def located_model(self) -> str:
+        """What to load: "embedded" or a folder that is there; the engine will see whether it is sound.
+
+        Raises:
+            ConfigError: it is not there.
+            NotThereYetError: nor is the folder of models that was chosen; nobody knows which one is served from there.
+        """
+        model, folder = self.config.model, self.config.models_dir
+        is_missing = not folder.is_dir() and (folder.exists() or self._is_chosen("models_dir"))
+        if is_missing and not self._is_chosen("model"):
+            raise self._no_models()
+        try:
+            return ModelStore(folder).locate(model)
+        except WeightsError as error:
+            is_name = Path(model).name == model
+            raise (self._no_models() if is_missing and is_name else ConfigError(f"model: {error}")) from error
+
+    def _no_models(self) -> NotThereYetError:
+        return NotThereYetError(
+            f"models_dir: expected a folder, got {self.config.models_dir}, which is none: mount its disk, make it, or "
+            f"name a model ({self.origins['models_dir']})"
+        )
+
+    def _is_chosen(self, name: str) -> bool:
+        return self.origins[name] != _DEFAULT
 
 
 def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -65,7 +92,7 @@ def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effect
 
     Args:
         flags: from a parser with `add_flags`, or with some of them: one that is missing says nothing.
-        environment: of the process. An empty variable says nothing.
+        environment: of the process that is to go by them. An empty variable says nothing.
 
     Raises:
         ConfigError: a setting in the file or the environment is unknown, or one has a value that it cannot have, even
@@ -73,19 +100,27 @@ def resolve(flags: argparse.Namespace, environment: Mapping[str, str]) -> Effect
     """
     _refuse_unknown_variables(environment)
     file, stored = _file(flags, environment)
-    values: dict[str, Value] = {}
-    origins = {}
+    values = _defaults(environment)
+    origins = dict.fromkeys(values, _DEFAULT)
     for each in SETTINGS:
-        origins[each.name] = "default"
         for origin, read in _candidates(each, flags, environment, file, stored):
             try:
                 values[each.name], origins[each.name] = read(), origin
             except ConfigError as error:
                 raise ConfigError(f"{error} ({origin})") from error
     config = Config(**values)  # type: ignore[arg-type]
-    if origins["model"] == "default" and (chosen := _chosen_model(config)) != config.model:
+    if origins["model"] == _DEFAULT and (chosen := _chosen_model(config)) != config.model:
         config, origins["model"] = dataclasses.replace(config, model=chosen), CHOSEN
     return Effective(config, origins, file)
+
+
+def defaults_in(environment: Mapping[str, str]) -> Config:
+    """The settings where nobody says anything, in an environment that need not be this process's."""
+    return Config(**_defaults(environment))  # type: ignore[arg-type]
+
+
+def _defaults(environment: Mapping[str, str]) -> dict[str, Value]:
+    return {each.name: each.default_in(environment) for each in SETTINGS}
 
 
 def _chosen_model(config: Config) -> str:
@@ -137,4 +172,4 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _default_file(environment: Mapping[str, str]) -> Path:
-    return default_config_file(environment, platform=sys.platform, home=Path.home())
+    return default_config_file(environment, platform=sys.platform, home=home_of(environment))

@@ -25,7 +25,7 @@ def check_settings(effective: Effective) -> Iterator[Finding]:
     yield ok("settings", f"{file}; `wilor-sidecar config` prints them all")
     model, origin = effective.config.model, effective.origins["model"]
     try:
-        effective.config.located_model()
+        effective.located_model()
     except ConfigError as error:
         yield problem("model", str(error), _another_model(effective))
         return

@@ -4,11 +4,9 @@ Knows folders and their configurations, nothing of MLX. Names that begin with a 
 a model appears by a rename, whole.
 """
 
-import os
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,6 @@ from pathlib import Path
 from wilor_protocol.address import APPLICATION
 from wilor_sidecar.weights.durable_files import replace_text
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.folder_check import check_folder
 from wilor_sidecar.weights.model_config import CONFIG_FILE, ModelConfig
 from wilor_sidecar.weights.provenance import Provenance, read_provenance
 
@@ -50,11 +47,6 @@ def models_directory(environment: Mapping[str, str], *, platform: str, home: Pat
     if platform == "darwin":
         return home / "Library" / "Application Support" / APPLICATION / "models"
     return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / APPLICATION / "models"
-
-
-def default_models_directory() -> Path:
-    """`models_directory` of this process."""
-    return models_directory(os.environ, platform=sys.platform, home=Path.home())
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ class ModelStore:
         """
         try:
             name = (self.root / _CHOICE_FILE).read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return EMBEDDED
         except (OSError, UnicodeDecodeError) as error:
             raise WeightsError(f"{self.root / _CHOICE_FILE}: cannot be read ({error})") from error
@@ -151,7 +143,7 @@ class ModelStore:
             folder = self.folder(name)
             if not folder.is_dir():
                 raise WeightsError(f"{name}: there is no such model in {self.root}")
-            check_folder(folder, check_digest=False)
+            _checked(folder)
         if name == EMBEDDED and not self.root.is_dir():
             return
         replace_text(self.root / _CHOICE_FILE, name + "\n")
@@ -183,7 +175,15 @@ class ModelStore:
 def _described(folder: Path) -> StoredModel:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
-        config = check_folder(folder, check_digest=False)
+        config = _checked(folder)
         return StoredModel(folder.name, folder, config, read_provenance(folder), size)
     except WeightsError as error:
         return StoredModel(folder.name, folder, str(error), None, size)
+
+
+def _checked(folder: Path) -> ModelConfig:
+    """All is looked at but the weights' numbers and their hash."""
+    # It needs more than the client, which asks here only for the name of a model.
+    from wilor_sidecar.weights.folder_check import check_folder  # noqa: PLC0415
+
+    return check_folder(folder, check_digest=False)

@@ -3,16 +3,18 @@
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from wilor_protocol.address import default_run_directory
-from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, add_flags, resolve
+from wilor_sidecar.agent.world import without_settings
+from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, NotThereYetError, add_flags, resolve
 from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file
 from wilor_sidecar.config.setting import Setting
-from wilor_sidecar.weights.store import default_models_directory
+from wilor_sidecar.weights.store import models_directory
 
 NO_FILE = {CONFIG_VARIABLE: os.devnull}
 NO_MODELS = {"WILOR_SIDECAR_MODELS_DIR": "/nowhere"}
@@ -29,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
 def effective(flags: str = "", environment: Mapping[str, str] | None = None, toml: Path | None = None) -> Effective:
     """The settings that these flags, this environment and this file lead to."""
     file = {CONFIG_VARIABLE: str(toml)} if toml else NO_FILE
-    return resolve(parser().parse_args(flags.split()), {**file, **NO_MODELS, **(environment or {})})
+    outside = without_settings(os.environ)
+    return resolve(parser().parse_args(flags.split()), {**outside, **file, **NO_MODELS, **(environment or {})})
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def test_defaults_are_complete() -> None:
     assert (found.config.model, found.config.log_level) == ("embedded", "info")
     assert found.config.run_dir == default_run_directory()
     assert {name for name, origin in found.origins.items() if origin != "default"} == {"models_dir"}
-    assert Config().models_dir == default_models_directory()
+    assert Config().models_dir == models_directory(os.environ, platform=sys.platform, home=Path.home())
 
 
 def test_each_source_wins_over_the_next(toml: Path) -> None:
@@ -112,6 +115,14 @@ def test_an_unknown_variable_is_refused() -> None:
         effective("", {"WILOR_SIDECAR_LOGLEVEL": "debug"})
 
 
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000])
+def test_a_file_that_is_too_much_for_its_reader_is_refused(toml: Path, text: str) -> None:
+    """A sentence, whatever the reader's own complaint."""
+    toml.write_text(text)
+    with pytest.raises(ConfigError, match="is not TOML"):
+        effective("", {}, toml)
+
+
 @pytest.mark.parametrize("text", ["log_level = ", "log_level = 'a'\nlog_level = 'b'", "\0"])
 def test_a_file_that_is_no_toml_is_refused(toml: Path, text: str) -> None:
     """The error names the file and the line."""
@@ -170,13 +181,13 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, there: bool) -> Non
     if there:
         folder.mkdir()
     with pytest.raises(ConfigError, match=f"model: .*{folder}.*config.json"):
-        effective(f"--model {folder}").config.located_model()
+        effective(f"--model {folder}").located_model()
 
 
 def test_a_converted_folder_is_taken(tmp_path: Path) -> None:
     """A folder with a config.json may be a model; the engine will see."""
     (tmp_path / "config.json").touch()
-    assert effective(f"--model {tmp_path}").config.located_model() == str(tmp_path)
+    assert effective(f"--model {tmp_path}").located_model() == str(tmp_path)
 
 
 def test_the_chosen_model_comes_before_the_embedded_one(tmp_path: Path, toml: Path) -> None:
@@ -185,23 +196,23 @@ def test_the_chosen_model_comes_before_the_embedded_one(tmp_path: Path, toml: Pa
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").touch()
     models = {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)}
-    assert effective("", models).config.located_model() == "embedded"
+    assert effective("", models).located_model() == "embedded"
     (tmp_path / ".default").write_text("chosen\n")
     found = effective("", models)
-    assert found.config.located_model() == str(tmp_path / "chosen")
+    assert found.located_model() == str(tmp_path / "chosen")
     assert found.origins["model"] == "wilor-sidecar models use"
     toml.write_text('model = "other"\n')
-    assert effective("", models, toml).config.located_model() == str(tmp_path / "other")
+    assert effective("", models, toml).located_model() == str(tmp_path / "other")
     variable = {**models, "WILOR_SIDECAR_MODEL": "embedded"}
-    assert effective("", variable, toml).config.located_model() == "embedded"
-    assert effective("--model chosen", variable, toml).config.located_model() == str(tmp_path / "chosen")
+    assert effective("", variable, toml).located_model() == "embedded"
+    assert effective("--model chosen", variable, toml).located_model() == str(tmp_path / "chosen")
 
 
 def test_a_chosen_model_that_is_gone_is_not_replaced_in_silence(tmp_path: Path) -> None:
     """Serving another model than the one that was chosen would be a wrong answer."""
     (tmp_path / ".default").write_text("gone\n")
     with pytest.raises(ConfigError, match=f"model: .*'gone' has no config.json in {tmp_path}/gone"):
-        effective("", {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)}).config.located_model()
+        effective("", {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)}).located_model()
 
 
 def test_a_choice_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -209,6 +220,29 @@ def test_a_choice_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / ".default").mkdir()
     with pytest.raises(ConfigError, match=r"model: .*\.default: cannot be read"):
         effective("", {"WILOR_SIDECAR_MODELS_DIR": str(tmp_path)})
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_folder_of_models_that_is_missing_is_not_passed_over(tmp_path: Path, toml: Path, is_file: bool) -> None:
+    """On a disk that is not mounted lies the choice of what is served; the embedded model would be another."""
+    folder = tmp_path / "models"
+    if is_file:
+        folder.touch()
+    for text in (f'models_dir = "{folder}"\n', f'models_dir = "{folder}"\nmodel = "mine"\n'):
+        toml.write_text(text)
+        with pytest.raises(NotThereYetError, match=f"models_dir: expected a folder, got {folder}.*{toml}"):
+            effective("", {"WILOR_SIDECAR_MODELS_DIR": ""}, toml).located_model()
+    toml.write_text(f'models_dir = "{folder}"\nmodel = "embedded"\n')
+    assert effective("", {"WILOR_SIDECAR_MODELS_DIR": ""}, toml).located_model() == "embedded", "it needs no folder"
+
+
+def test_defaults_follow_the_environment_that_is_given(tmp_path: Path) -> None:
+    """Not this process's: a supervisor's may lead elsewhere."""
+    places = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("CONFIG", "DATA")}
+    config = resolve(argparse.Namespace(), {**places, "XDG_RUNTIME_DIR": "/run/ada", "HOME": str(tmp_path)}).config
+    assert config.run_dir == Path("/run/ada/wilor-sidecar")
+    assert config.models_dir == tmp_path / "DATA" / "wilor-sidecar" / "models"
+    assert config.keys_dir == tmp_path / "CONFIG" / "wilor-sidecar" / "keys"
 
 
 def test_an_empty_variable_is_no_value() -> None:
@@ -288,7 +322,26 @@ def test_toml_of_another_type_is_refused(kind: type, value: object) -> None:
 
 
 def test_toml_numbers() -> None:
-    """A whole number is a number; not a number is none that fits a limit."""
+    """A whole number is a number; infinity and not a number are none, limits or not."""
     assert row(float).from_toml(3, Path("/")) == 3.0
-    with pytest.raises(ConfigError, match="a number, 0 or more, got nan"):
-        row(float, low=0).from_toml(float("nan"), Path("/"))
+    for number in (float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ConfigError, match=f"a number, 0 or more, got {number}"):
+            row(float, low=0).from_toml(number, Path("/"))
+        with pytest.raises(ConfigError, match=f"a number, got {number}"):
+            row(float).from_toml(number, Path("/"))
+
+
+def test_every_number_has_limits() -> None:
+    """What config accepts serve can compute with: 1e300 seconds are no time to wait."""
+    for each in SETTINGS:
+        if each.kind in (int, float):
+            assert each.low is not None
+            assert each.high is not None
+            with pytest.raises(ConfigError, match=f"{each.name}: expected .* from {each.low:g} to [0-9]+, got"):
+                each.from_toml(each.kind(1e300), Path("/"))
+
+
+def test_a_home_of_nobody_is_refused() -> None:
+    """`~name` of somebody who is not here is no path."""
+    with pytest.raises(ConfigError, match="x: expected a path, got '~nosuch/x'"):
+        row(Path).from_text("~nosuch/x")
