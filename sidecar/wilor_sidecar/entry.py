@@ -1,25 +1,15 @@
-"""The installed command's first step: a person who lacks a part of the installation is told so, not by a traceback."""
+"""The installed command's first step. What it imports takes a moment, in which somebody may want it to end."""
 
 import sys
 from typing import NoReturn
 
-from wilor_sidecar.cli.exits import Exit
-from wilor_sidecar.cli.supervised import refused
-from wilor_sidecar.installation import install_command
-
-_OURS = ("wilor_sidecar", "wilor_client", "wilor_protocol")
 
 
 def run() -> NoReturn:
     """Run the command that was asked for."""
     try:
-        from wilor_sidecar.cli.main import run as run_command  # noqa: PLC0415 - may fail
+        from wilor_sidecar.cli.main import main  # noqa: PLC0415 - see above
 
-        run_command()
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if missing.split(".")[0] in _OURS:
-            raise
-        why = f"the package {missing} is missing, which this command needs: {install_command()}"
-        sys.stderr.write(f"wilor-sidecar: {why}\n")
-        sys.exit(refused(Exit.CONFIG, why, sys.argv[1:]))
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -53,6 +53,15 @@ class Notifier:
             lines.append("STOPPING=1")
         self._send(lines)
 
+    def wait(self, why: str, *, lease_s: float) -> None:
+        """Say that the start waits, and may.
+
+        Args:
+            why: for people.
+            lease_s: how long it may take from now on, beyond what systemd would allow; to be said again before.
+        """
+        self._send([f"STATUS=starting: {' '.join(why.split())}", f"EXTEND_TIMEOUT_USEC={round(lease_s * 1e6)}"])
+
     def alive(self) -> None:
         """Feed the watchdog."""
         if self.watchdog_s is not None:

@@ -6,17 +6,25 @@ import sys
 from contextlib import nullcontext
 from typing import NoReturn
 
+import zmq
+
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
-from wilor_sidecar.cli.failure import CommandError
-from wilor_sidecar.cli.supervised import add_supervisor_flag, has_started_under, log_file_under, patience_s
+from wilor_sidecar.cli.failure import CommandError, status_of_refusal
+from wilor_sidecar.cli.supervised import (
+    add_supervisor_flag,
+    environment_under,
+    has_started_under,
+    log_file_under,
+    take_run_directory,
+)
 from wilor_sidecar.config import Config, add_flags, resolve
 from wilor_sidecar.exporter import Exporter
 from wilor_sidecar.keys import KeyRing
 from wilor_sidecar.logs import start_logging
 from wilor_sidecar.mlx_settings import settle_mlx
 from wilor_sidecar.process_limits import raise_file_limit
-from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory, RunDirectoryError
+from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectoryError
 from wilor_sidecar.runner import Network
 from wilor_sidecar.service import Ending, Service, Upkeep
 from wilor_sidecar.tcp import TcpDoor
@@ -44,20 +52,23 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     """Live one life of the daemon."""
     os.umask(0o077)
     try:
-        config = resolve(arguments, os.environ).config
-        model = config.located_model()
+        effective = resolve(arguments, environment_under(arguments.supervisor))
+        config, model = effective.config, effective.located_model()
         door = TcpDoor(config.tcp, KeyRing(config.keys_dir)) if config.tcp else None
         start_logging(config.log_level, config.log_file or log_file_under(arguments.supervisor))
-        directory = RunDirectory.take(config.run_dir, patience_s=patience_s(arguments.supervisor))
+        directory = take_run_directory(config.run_dir, arguments.supervisor)
         has_started_under(arguments.supervisor)
     except AlreadyRunningError as error:
         raise CommandError(str(error), Exit.TEMPORARY) from error
     except RunDirectoryError as error:
-        raise CommandError(str(error), Exit.CONFIG) from error
+        raise CommandError(str(error), status_of_refusal(error)) from error
     settle_mlx(of_agent=arguments.supervisor is not None)
     raise_file_limit()
     sys.setswitchinterval(_SWITCH_S)
-    service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
+    try:
+        service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
+    except zmq.ZMQError as error:
+        raise CommandError(f"{directory.path}: no sockets there: {error.strerror}", status_of_refusal(error)) from error
     if door:
         service.open_to_tcp(door)
     with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():

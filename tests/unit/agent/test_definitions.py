@@ -12,6 +12,7 @@ import pytest
 from wilor_sidecar.agent.definitions import LABEL, UNIT, Session, launchd_plist, systemd_unit
 from wilor_sidecar.agent.errors import AgentError
 from wilor_sidecar.cli.exits import PERMANENT, RESTART, Exit
+from wilor_sidecar.cli.supervised import TRY_AGAIN_S
 
 EXAMPLES = Path(__file__).parents[3] / "launchd"
 ODD = ["plain", "with space", 'quo"te', "<&>'", "per%cent %h", "$HOME ${HOME}", "back\\slash", "Zoë-日本", "@{program}"]
@@ -88,6 +89,13 @@ def test_the_unit_means_what_it_must() -> None:
         assert wanted in lines
     assert any(re.fullmatch(r"WatchdogSec=\d+", line) for line in lines)
     assert not any(line.startswith("Environment") for line in lines), "settings belong into the settings file"
+
+
+def test_systemd_never_gives_up_on_what_passes() -> None:
+    """Its limit of starts is not reached by a daemon that ends with 75 for as long as it takes."""
+    found = dict(line.split("=", 1) for line in unit_of().splitlines() if "=" in line and not line.startswith("#"))
+    longest_s = int(found["StartLimitBurst"]) * (TRY_AGAIN_S + int(found["RestartSec"]))
+    assert longest_s > 1.5 * int(found["StartLimitIntervalSec"])
 
 
 @pytest.mark.parametrize("name", [name for name in ODD if set(name) & FORBIDDEN])

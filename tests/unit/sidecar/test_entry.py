@@ -1,4 +1,4 @@
-"""The command where a part of the installation is missing, as where only the thin client was installed."""
+"""The command's first step, and where a part of the installation is missing."""
 
 import subprocess
 import sys
@@ -17,7 +17,12 @@ def run_without(module: str, *arguments: str) -> "subprocess.CompletedProcess[st
 
 @pytest.mark.parametrize(
     ("module", "command"),
-    [("PIL", ("status",)), ("psutil", ("status",)), ("huggingface_hub", ("setup", "--offline", "--accept-licences"))],
+    [
+        ("PIL", ("estimate",)),
+        ("psutil", ("serve",)),
+        ("rich", ("top",)),
+        ("huggingface_hub", ("setup", "--offline", "--accept-licences")),
+    ],
 )
 def test_a_missing_part_is_told_with_what_to_install(
     module: str, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -32,6 +37,20 @@ def test_a_missing_part_is_told_with_what_to_install(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["status", "--help"], ["watch", "--help"]])
+def test_a_command_needs_only_what_is_its_own(arguments: list[str]) -> None:
+    """On the machine at the other end of a connection over TCP nothing of the daemon's has to be installed."""
+    missing = ["PIL", "cv2", "huggingface_hub", "mlx", "prometheus_client", "psutil", "rich", "safetensors", "scipy"]
+    without = f"import sys; sys.modules.update(dict.fromkeys({missing})); from wilor_sidecar.entry import run; run()"
+    run = subprocess.run(
+        [sys.executable, "-c", without, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    if arguments == ["--help"]:
+        assert "status" in run.stdout
+        assert "scipy is not installed" in " ".join(run.stdout.split())
+
+
 def test_launchd_does_not_try_again_and_again() -> None:
     """An agent whose environment was built anew without the daemon's parts stays away, as with a wrong setting."""
     assert run_without("psutil", "serve", "--supervisor=launchd").returncode == 0
@@ -39,6 +58,6 @@ def test_launchd_does_not_try_again_and_again() -> None:
 
 def test_a_missing_part_of_ours_is_a_mistake() -> None:
     """That is no matter of what was installed: it is shown as what it is."""
-    run = run_without("wilor_sidecar.cli.serve", "status")
+    run = run_without("wilor_sidecar.run_directory", "serve")
     assert run.returncode == 1
     assert "Traceback" in run.stderr

@@ -60,6 +60,12 @@ def test_a_degraded_daemon_has_started(supervisor: socket.socket, notifier: Noti
     assert heard(supervisor) == [["STATUS=degraded: no such weights", "READY=1"]]
 
 
+def test_a_start_that_waits(supervisor: socket.socket, notifier: Notifier) -> None:
+    """Systemd hears for what, and grants it the time."""
+    notifier.wait("another\ndaemon is there", lease_s=600)
+    assert heard(supervisor) == [["STATUS=starting: another daemon is there", "EXTEND_TIMEOUT_USEC=600000000"]]
+
+
 def test_the_watchdog_is_fed(supervisor: socket.socket, notifier: Notifier) -> None:
     """A sign of life goes out when somebody watches."""
     assert notifier.watchdog_s == 10
