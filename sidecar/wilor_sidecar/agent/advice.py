@@ -11,7 +11,13 @@ _RESTART = "`wilor-sidecar agent restart`"
 
 
 def advice(
-    report: Report, status: StatusReply | None, *, is_installed: bool, settings_problem: str | None, settings_file: Path
+    report: Report,
+    status: StatusReply | None,
+    *,
+    is_installed: bool,
+    is_outdated: bool,
+    settings_problem: str | None,
+    settings_file: Path,
 ) -> str:
     """One sentence; empty when there is nothing to do.
 
@@ -19,6 +25,7 @@ def advice(
         report: what the supervisor says.
         status: what the daemon in the agent's run directory says; None: nobody answers there.
         is_installed: the definition is there.
+        is_outdated: the daemon was started before an upgrade.
         settings_problem: why the daemon would refuse to start; None: it would not.
         settings_file: where settings are written.
     """
@@ -30,6 +37,8 @@ def advice(
         return _unanswered(report)
     if status.pid != report.pid:
         return _answered_by_another(report, status.pid)
+    if is_outdated:
+        return f"{_RESTART}: what runs is not what is installed now"
     return "" if status.ready else _not_ready(status.state)
 
 

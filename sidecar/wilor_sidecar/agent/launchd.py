@@ -8,8 +8,9 @@ still on its way out, 125 where there is no session of the kind that the definit
 import plistlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 from wilor_sidecar.agent.command_line import failure, run_command
@@ -21,6 +22,7 @@ from wilor_sidecar.agent.written_file import WrittenFile
 
 _LOADED_OR_LEAVING = (5, 37)
 _NO_SESSION = 125
+_DISABLED = re.compile(rf'"{re.escape(LABEL)}" => (disabled|true)')
 _NEVER = "(never exited)"
 _NOT_SPAWNED = "78: EX_CONFIG"
 """launchd's own way to say that it cannot start the program, or open its log. The daemon never ends so under it."""
@@ -39,7 +41,8 @@ class Launchd:
 
     name = "launchd"
 
-    def __init__(self, home: Path, user_id: int) -> None:
+    def __init__(self, environment: Mapping[str, str], home: Path, user_id: int) -> None:
+        self.environment = environment  # launchd's own cannot be asked for; on a Mac the daemon's places need none
         self.file = WrittenFile(home / "Library" / "LaunchAgents" / f"{LABEL}.plist")
         self._home = home
         self._files = LaunchdFiles(home)
@@ -51,13 +54,16 @@ class Launchd:
         return launchd_plist(program=program, home=self._home, output=self._files.output, session=session)
 
     def start(self) -> None:
-        """Bootstrap it: that starts it, by RunAtLoad."""
-        for domain in self._domains.values():
-            if self._knows(f"{domain}/{LABEL}"):
-                self._launchctl("kickstart", f"{domain}/{LABEL}")
-                return
-        domain = self._domains[self._session_of_file()]
-        self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # launchd does not, and fails without
+        """Bootstrap it: that starts it, by RunAtLoad. A job that is loaded and does not run has an older file in it."""
+        if self.report().pid is not None:
+            return
+        session = self._session_of_file()
+        self.stop()
+        domain = self._domains[session]
+        try:
+            self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # launchd does not, and fails without
+        except OSError as error:
+            raise AgentError(f"{self._files.folder}: cannot be made: {error.strerror}") from error
         self._launchctl("enable", f"{domain}/{LABEL}")
         self._bootstrap(domain)
 
@@ -87,10 +93,10 @@ class Launchd:
             run_command(["launchctl", "bootout", target])  # its exit status tells nothing: it may still be ending
             _wait(lambda: not self._knows(target), f"launchd does not let go of {target}")
 
-    def forget(self) -> None:
+    def forget(self) -> str | None:
         """Stop it and remove its file."""
         self.stop()
-        self.file.path.unlink(missing_ok=True)
+        return self.file.remove()
 
     def report(self) -> Report:
         """From `launchctl print`, of whichever domain knows it."""
@@ -99,6 +105,21 @@ class Launchd:
             if run.returncode == 0:
                 return read_print(run.stdout, domain, self._files.refusal)
         return Report(summary="not loaded", is_loaded=False)
+
+    def starts_at_login(self) -> bool:
+        """From the file, and launchd's list of what is switched off."""
+        if not self.file.path.is_file():
+            return False
+        domain = self._domains[self._session_of_file()]
+        listed = run_command(["launchctl", "print-disabled", domain])
+        return listed.returncode != 0 or _DISABLED.search(listed.stdout) is None
+
+    def program(self) -> Path | None:
+        """From the file."""
+        try:
+            return Path(self._keys_of_file()["ProgramArguments"][0])
+        except (KeyError, IndexError, TypeError):
+            return None
 
     def log_command(self, log_file: Path | None, lines: int, *, follow: bool) -> list[str]:
         """The log, and what was said before it was open."""
@@ -115,13 +136,20 @@ class Launchd:
         return self._files.ours()
 
     def _session_of_file(self) -> Session:
+        return "Background" if self._keys_of_file().get("LimitLoadToSessionType") == "Background" else "Aqua"
+
+    def _keys_of_file(self) -> dict[str, Any]:
         try:
-            found = plistlib.loads(self.file.path.read_bytes()).get("LimitLoadToSessionType")
+            found = plistlib.loads(self.file.path.read_bytes())
         except FileNotFoundError:
             raise AgentError(f"{self.file.path} is not there: `wilor-sidecar agent install` first") from None
-        except (plistlib.InvalidFileException, ExpatError, ValueError, AttributeError) as error:
+        except OSError as error:
+            raise AgentError(f"{self.file.path}: cannot be read: {error.strerror}") from error
+        except (plistlib.InvalidFileException, ExpatError, ValueError) as error:
             raise AgentError(f"{self.file.path} is not a property list: {error}") from error
-        return "Background" if found == "Background" else "Aqua"
+        if not isinstance(found, dict):
+            raise AgentError(f"{self.file.path} is not a property list of a service")
+        return found
 
     def _knows(self, target: str) -> bool:
         return run_command(["launchctl", "print", target]).returncode == 0

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wilor_protocol.address import run_directory
-from wilor_sidecar.config import ConfigError, resolve
-from wilor_sidecar.config.file import default_config_file
-from wilor_sidecar.config.setting import VARIABLE_PREFIX
-from wilor_sidecar.weights.store import models_directory
+from wilor_sidecar.agent.world import unseen, without_settings
+from wilor_sidecar.config import ConfigError, defaults_in, resolve
+from wilor_sidecar.config.file import default_config_file, home_of
+from wilor_sidecar.mlx_settings import cache_directory, kernels_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +20,42 @@ class AgentSettings:
         file: the settings file, whether it is there or not.
         run_dir: where it answers.
         models_dir: where its models are.
+        kernels: where it keeps what MLX has compiled for it.
         log_file: where it logs; None: where its supervisor likes it.
-        problem: why it will refuse to start; None: it will not. The rest are then the defaults.
-        ignored: variables of this shell that it will not see.
+        problem: why it will refuse to start; None: it will not. The rest may then be the defaults.
+        ignored: variables of this shell that it does not see.
     """
 
     file: Path
     run_dir: Path
     models_dir: Path
+    kernels: Path
     log_file: Path | None
     problem: str | None
     ignored: tuple[str, ...]
 
 
-def agent_settings(environment: Mapping[str, str], home: Path, user_id: int) -> AgentSettings:
+def agent_settings(environment: Mapping[str, str], shell: Mapping[str, str]) -> AgentSettings:
     """Read them.
 
     Args:
-        environment: of this process.
-        home: the user's home directory.
-        user_id: the user's number.
+        environment: that the supervisor gives to what it starts.
+        shell: this process's own.
     """
-    ignored = tuple(sorted(name for name in environment if name.startswith(VARIABLE_PREFIX)))
-    seen = {name: value for name, value in environment.items() if name not in ignored}
-    file = default_config_file(seen, platform=sys.platform, home=home)
-    run_dir = run_directory(seen, platform=sys.platform, home=home, user_id=user_id)
-    models_dir = models_directory(seen, platform=sys.platform, home=home)
-    log_file = problem = None
+    world = without_settings(environment)
+    config, problem = defaults_in(world), None
     try:
-        effective = resolve(argparse.Namespace(), seen)
-        if effective.origins["run_dir"] != "default":
-            run_dir = effective.config.run_dir
-        models_dir, log_file = effective.config.models_dir, effective.config.log_file
-        effective.config.located_model()
+        effective = resolve(argparse.Namespace(), world)
+        config = effective.config
+        effective.located_model()
     except ConfigError as error:
         problem = str(error)
-    return AgentSettings(file, run_dir, models_dir, log_file, problem, ignored)
+    return AgentSettings(
+        file=default_config_file(world, platform=sys.platform, home=home_of(world)),
+        run_dir=config.run_dir,
+        models_dir=config.models_dir,
+        kernels=kernels_directory(cache_directory(world), of_agent=True),
+        log_file=config.log_file,
+        problem=problem,
+        ignored=unseen(shell, world),
+    )

@@ -18,6 +18,7 @@ class Report:
         starts: how often it has been started since it was loaded.
         last_exit: how it ended the last time, for people; None: it has not, yet.
         will_start: without a process now, the supervisor will start one by itself.
+        says: what the daemon has told the supervisor of itself, in its own words.
     """
 
     summary: str
@@ -26,3 +27,4 @@ class Report:
     starts: int | None = None
     last_exit: str | None = None
     will_start: bool = False
+    says: str | None = None

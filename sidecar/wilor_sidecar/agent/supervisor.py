@@ -18,10 +18,12 @@ class Supervisor(Protocol):
     Attributes:
         name: for people.
         file: the definition of the daemon, which `install` writes.
+        environment: that it gives to what it starts, as far as that can be told.
     """
 
     name: str
     file: WrittenFile
+    environment: Mapping[str, str]
 
     def definition(self, program: Path) -> str:
         """The text for `file`."""
@@ -32,11 +34,21 @@ class Supervisor(Protocol):
     def stop(self) -> None:
         """Stop it, and wait until it has ended; it will be started at the next login."""
 
-    def forget(self) -> None:
-        """Stop it and remove `file`: it will not be started any more."""
+    def forget(self) -> str | None:
+        """Stop it and remove `file`: it will not be started any more.
+
+        Returns:
+            What became of the file: see `WrittenFile.remove`.
+        """
 
     def report(self) -> Report:
         """How the supervisor sees it."""
+
+    def starts_at_login(self) -> bool:
+        """Whether the next login starts the daemon: `file` is there, and not switched off."""
+
+    def program(self) -> Path | None:
+        """What `file` has it start; None: that cannot be told."""
 
     def log_command(self, log_file: Path | None, lines: int, *, follow: bool) -> list[str]:
         """The command that prints the log's end.
@@ -57,7 +69,7 @@ class Supervisor(Protocol):
 def supervisor_of_this_system(environment: Mapping[str, str], home: Path, user_id: int) -> Supervisor:
     """The one of this platform."""
     if sys.platform == "darwin":
-        return Launchd(home, user_id)
+        return Launchd(environment, home, user_id)
     if sys.platform == "linux":
         return Systemd(environment, home, user_id)
     raise AgentError(

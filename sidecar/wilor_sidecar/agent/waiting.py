@@ -52,6 +52,7 @@ def wait_until_ready(supervisor: Supervisor, run_dir: Path, timeout_s: float, te
     """
     began = time.monotonic()
     last: State | None = None
+    report: Report | None = None
     while (waited_s := time.monotonic() - began) < timeout_s:
         report, status = supervisor.report(), ask(run_dir)
         outcome = _outcome(report, status, waited_s)
@@ -61,7 +62,8 @@ def wait_until_ready(supervisor: Supervisor, run_dir: Path, timeout_s: float, te
             last = status.state
             tell(status.state)
         time.sleep(_ASK_AGAIN_S)
-    return Outcome(is_ready=False, why=f"it is not ready after {timeout_s:.0f} s; it is being started still")
+    says = (report and report.says) or "it is being started still"
+    return Outcome(is_ready=False, why=f"it is not ready after {timeout_s:g} s; {says}")
 
 
 def _outcome(report: Report, status: StatusReply | None, waited_s: float) -> Outcome | None:

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+from wilor_sidecar.agent.errors import AgentError
+
 Condition = Literal["missing", "as wanted", "outdated", "edited"]
 
 _MARK = re.compile(r"^(?:# |<!-- )Written by `wilor-sidecar agent install`; sha256 (\w{64})(?: -->)?\n?", re.MULTILINE)
@@ -32,9 +34,8 @@ class WrittenFile:
             "outdated" for a text that we wrote and that differs from the wanted one, "edited" for any that somebody
             else wrote.
         """
-        try:
-            found = self.path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+        found = self._read()
+        if found is None:
             return "missing"
         text, mark = self._parted(found)
         if text == wanted:
@@ -42,23 +43,62 @@ class WrittenFile:
         return "outdated" if mark == _digest(text) else "edited"
 
     def write(self, text: str) -> None:
-        """Replace the file, whole or not at all; folders are made."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=self.path.parent, prefix=f".{self.path.name}.", delete=False
-        ) as file:
-            file.write(text + self._mark(_digest(text)))
-        new = Path(file.name)
-        new.chmod(0o644)
-        new.replace(self.path)
+        """Replace the file, whole or not at all; folders are made.
+
+        Raises:
+            AgentError: it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=self.path.parent, prefix=f".{self.path.name}.", delete=False
+            ) as file:
+                file.write(text + self._mark(_digest(text)))
+            new = Path(file.name)
+            new.chmod(0o644)
+            new.replace(self.path)
+        except OSError as error:
+            raise AgentError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def remove(self) -> str | None:
+        """Take the file away; what somebody changed by hand stays, under another name.
+
+        Returns:
+            What was done, for people; None: there was no file.
+
+        Raises:
+            AgentError: it cannot be removed.
+        """
+        try:
+            found = self._read()
+            if found is None:
+                return None
+            text, mark = self._parted(found)
+            if mark == _digest(text):
+                self.path.unlink()
+                return f"removed {self.path}"
+            kept = self.path.with_name(f"{self.path.name}.bak")
+            self.path.replace(kept)
+        except OSError as error:
+            raise AgentError(f"{self.path}: cannot be removed: {error.strerror}") from error
+        return f"removed {self.path}, which was changed by hand: it is kept as {kept}"
 
     def changes(self, wanted: str) -> str:
         """How the file differs from the wanted text, for people; empty when it does not."""
-        text, _ = self._parted(self.path.read_text(encoding="utf-8", errors="replace"))
+        text, _ = self._parted(self._read() or "")
         lines = difflib.unified_diff(
             wanted.splitlines(), text.splitlines(), "as it would be written", str(self.path), lineterm="", n=1
         )
         return "\n".join(lines)
+
+    def _read(self) -> str | None:
+        """The file's text; None: there is no file."""
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise AgentError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def _mark(self, digest: str) -> str:
         words = f"Written by `wilor-sidecar agent install`; sha256 {digest}"

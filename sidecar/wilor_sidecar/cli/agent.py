@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wilor_protocol.replies import State, StatusReply
+from wilor_protocol.version import __version__
 from wilor_sidecar.agent.advice import advice
 from wilor_sidecar.agent.command_line import run_command
 from wilor_sidecar.agent.errors import AgentError
@@ -21,7 +22,6 @@ from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
 from wilor_sidecar.cli.status_text import status_lines
-from wilor_sidecar.mlx_settings import kernels_directory
 
 _TIMEOUT_S = 300.0
 _LOG_LINES = 20
@@ -68,7 +68,7 @@ def _here() -> _Here:
     if user_id == 0 and "SUDO_UID" in os.environ:
         raise CommandError("the agent belongs to the user who logs in, not to root: run this without sudo", Exit.USAGE)
     supervisor = supervisor_of_this_system(os.environ, home, user_id)
-    return _Here(supervisor, agent_settings(os.environ, home, user_id))
+    return _Here(supervisor, agent_settings(supervisor.environment, os.environ))
 
 
 def _usable() -> _Here:
@@ -78,7 +78,7 @@ def _usable() -> _Here:
         raise CommandError(f"{here.settings.problem}\nNothing was changed. Mend {here.settings.file}.", Exit.CONFIG)
     if here.settings.ignored:
         unseen = ", ".join(here.settings.ignored)
-        _say(f"note: the agent does not see this shell's {unseen}; write such settings into {here.settings.file}")
+        _note(f"note: the agent does not see this shell's {unseen}; write such settings into {here.settings.file}")
     return here
 
 
@@ -87,15 +87,21 @@ def _run_install(arguments: argparse.Namespace) -> int:
     here = _usable()
     file, definition = here.supervisor.file, here.supervisor.definition(find_program(sys.argv[0], sys.executable))
     if arguments.print:
-        _say(f"# {file.path}\n{definition.rstrip()}")
+        _note(f"# {file.path}")
+        _say(definition.rstrip())
         return Exit.OK
+    report = here.supervisor.report()  # where there is no supervisor, nothing is written
     condition = file.condition(definition)
     if condition == "edited" and not arguments.force:
         _say(f"kept {file.path}, which was changed by hand:\n{file.changes(definition)}")
         _say("`wilor-sidecar agent restart` runs the daemon by it, `agent install --force` takes the changes back")
+        _stop_other_version(here, report)
     elif condition == "as wanted":
         _say(f"{file.path} is as it should be")
+        _stop_other_version(here, report)
     else:
+        if condition == "edited":
+            _say(str(file.remove()))
         file.write(definition)
         _say(f"wrote {file.path}:\n{definition.rstrip()}")
         here.supervisor.stop()  # what runs by the old definition
@@ -104,12 +110,28 @@ def _run_install(arguments: argparse.Namespace) -> int:
     return Exit.OK
 
 
+def _stop_other_version(here: _Here, report: Report) -> None:
+    if older := _other_version(report, ask(here.settings.run_dir)):
+        _say(f"{older} is still running: it is replaced by {__version__}")
+        here.supervisor.stop()
+
+
+def _other_version(report: Report, status: StatusReply | None) -> str | None:
+    """The version of the agent's daemon, where an upgrade has left an older one running; None: it is ours."""
+    if status is None or status.pid != report.pid or status.server.split()[-1] == __version__:
+        return None
+    return status.server
+
+
 def _run_uninstall(_: argparse.Namespace) -> int:
     here = _here()
-    was_there = here.is_installed or here.supervisor.report().is_loaded
-    here.supervisor.forget()
+    was_loaded = here.supervisor.report().is_loaded
+    removed = here.supervisor.forget()
+    was_there = was_loaded or removed is not None
+    if removed:
+        _say(removed)
     left = remove_leftovers(
-        files=here.supervisor.leftovers(), kernels=kernels_directory(of_agent=True), run_dir=here.settings.run_dir
+        files=here.supervisor.leftovers(), kernels=here.settings.kernels, run_dir=here.settings.run_dir
     )
     for line in left:
         _say(line)
@@ -150,12 +172,18 @@ def _run_status(_: argparse.Namespace) -> int:
         lines.append(f"pid         {report.pid}" + (f", start {report.starts}" if report.starts else ""))
     if report.last_exit is not None:
         lines.append(f"last exit   {report.last_exit}")
+    if here.is_installed and not here.supervisor.starts_at_login():
+        lines.append("at login    it is not started: switched off")
     if here.settings.problem:
         lines.append(f"settings    {here.settings.problem}")
     if status is None:
         lines.append(f"daemon      nobody answers in {here.settings.run_dir}")
+        if report.says and report.pid:
+            lines.append(f"it says     {report.says}")
     elif status.pid != report.pid:
         lines.append(f"daemon      another one than the agent's answers: pid {status.pid}")
+    elif older := _other_version(report, status):
+        lines.append(f"daemon      it is {older}, installed is {__version__}")
     _say("\n".join(lines))
     if status is not None:
         _say("\n".join(status_lines(status)))
@@ -192,6 +220,7 @@ def _advice(here: _Here, report: Report, status: StatusReply | None) -> str:
         report,
         status,
         is_installed=here.is_installed,
+        is_outdated=_other_version(report, status) is not None,
         settings_problem=here.settings.problem,
         settings_file=here.settings.file,
     )
@@ -208,6 +237,12 @@ def _log_end(here: _Here) -> str:
 
 def _say_state(state: State) -> None:
     _say(f"{state} ...")
+
+
+def _note(text: str) -> None:
+    """What is no part of the output that somebody may redirect into a file."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _say(text: str) -> None:

@@ -1,12 +1,16 @@
 """`python as_on_a_mac.py ...` is `wilor-sidecar ...` with a Mac's rules for paths and supervisor, on any system.
 
-Only the command itself takes itself for one on a Mac; the daemon that it has started is this system's.
+Only the command itself takes itself for one on a Mac; the daemon that it has started is this system's. With
+AS_OF_VERSION the command is also of that version, as after an upgrade.
 """
 
+import os
 import sys
 
-from wilor_sidecar.cli.main import run
+from wilor_sidecar.cli import agent
+from wilor_sidecar.entry import run
 
 if __name__ == "__main__":
     sys.platform = "darwin"  # only now: libraries look at it when they are imported, and must find the real one
+    agent.__version__ = os.environ.get("AS_OF_VERSION", agent.__version__)  # type: ignore[attr-defined]
     run()

@@ -48,9 +48,20 @@ class LinuxSession:
             "XDG_RUNTIME_DIR": str(self.runtime),
         }
 
-    def agent(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run `wilor-sidecar agent ...`."""
-        return self._run(sys.executable, "-m", "wilor_sidecar", "agent", *arguments)
+    def agent(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run `wilor-sidecar agent ...`, in a shell with further variables."""
+        return self._run(sys.executable, "-m", "wilor_sidecar", "agent", *arguments, **variables)
+
+    def doctor(self) -> list[str]:
+        """What `wilor-sidecar doctor` says of the agent."""
+        code = "from pathlib import Path; from wilor_sidecar.doctor.agent import check_agent as check\n"
+        code += "for finding in check(Path.home()): print(*finding.line().split())"
+        return self._run(sys.executable, "-c", code).stdout.splitlines()
+
+    def systemctl(self, *arguments: str) -> None:
+        """Run it."""
+        done = self._run("systemctl", "--user", *arguments)
+        assert done.returncode == 0, done.stderr
 
     def show(self, name: str) -> str:
         """A property of the unit, from systemd."""
@@ -64,12 +75,16 @@ class LinuxSession:
 
     def override(self, *lines: str) -> None:
         """Change the service as `systemctl edit` does, and start it anew; no lines: take the changes back."""
+        self.edit(*lines)
+        assert self.agent("restart").returncode == 0
+
+    def edit(self, *lines: str) -> None:
+        """The same for its next start."""
         file = self.unit.with_name(f"{UNIT}.d") / "override.conf"
         file.parent.mkdir(exist_ok=True)
         file.write_text("\n".join(["[Service]", *lines, ""]))
         if not lines:
             shutil.rmtree(file.parent)
-        assert self.agent("restart").returncode == 0
 
     def use_program(self, program: Path) -> None:
         """Have the definition start another program, and start it."""
@@ -99,8 +114,9 @@ class LinuxSession:
         """There is no process, and systemd will start none."""
         return self.show("ActiveState") in ("inactive", "failed")
 
-    def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=240, check=False)
+    def _run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**self.environment, **variables}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
 
 
 @contextmanager

@@ -55,7 +55,6 @@ class Job:
     def supervise(self) -> None:
         """Until it is booted out."""
         signal.signal(signal.SIGTERM, self._on_bootout)
-        signal.signal(signal.SIGUSR1, self._on_kickstart)
         while True:
             self._reap()
             if self.leaving_since is not None:
@@ -73,9 +72,6 @@ class Job:
         self.leaving_since = time.monotonic()
         if self.process is not None:
             self.process.terminate()
-
-    def _on_kickstart(self, _: int, __: FrameType | None) -> None:
-        self.is_wanted = True
 
     def _earliest(self) -> float:
         throttle = self.keys.get("ThrottleInterval", 10) * SCALE
@@ -181,10 +177,11 @@ def bootout(target: str) -> None:
         time.sleep(0.01)
 
 
-def kickstart(*arguments: str) -> None:
-    """Start a loaded job, unless it runs."""
-    facts = read_state(arguments[-1], _NOT_FOUND, f'Could not find service "{arguments[-1]}" in domain')
-    os.kill(facts["manager"], signal.SIGUSR1)
+def show_disabled(domain: str) -> None:
+    """`launchctl print-disabled` of a domain."""
+    require_session(domain)
+    labels = [path.name.removeprefix("disabled_") for path in STATE.glob("disabled_*")]
+    sys.stdout.write("disabled services = {\n" + "".join(f'\t"{label}" => disabled\n' for label in labels) + "}\n")
 
 
 def show(target: str) -> None:
@@ -230,10 +227,10 @@ def main() -> None:
             bootstrap(domain, plist)
         case ["bootout", target]:
             bootout(target)
-        case ["kickstart", *arguments, target]:
-            kickstart(*arguments, target)
         case ["print", target]:
             show(target)
+        case ["print-disabled", domain]:
+            show_disabled(domain)
         case ["enable", target]:
             (STATE / f"disabled_{target.split('/')[-1]}").unlink(missing_ok=True)
         case ["disable", target]:

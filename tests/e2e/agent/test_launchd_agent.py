@@ -3,10 +3,13 @@
 import logging
 import os
 import plistlib
+import signal
 import stat
+from pathlib import Path
 
 import pytest
 
+from wilor_protocol.version import __version__
 from wilor_sidecar.agent.written_file import WrittenFile
 from wilor_sidecar.daemon_process import DaemonProcess
 from wilor_sidecar.logs import PrivateFile
@@ -19,7 +22,7 @@ def test_an_agent_from_install_to_uninstall(mac: MacSession) -> None:
     installed = mac.agent("install", WILOR_SIDECAR_MODEL="nowhere", WILOR_SIDECAR_RUN="/nowhere")
     assert installed.returncode == 0, installed.stderr
     assert f"wrote {mac.plist}:\n<?xml" in installed.stdout
-    assert "does not see this shell's WILOR_SIDECAR_MODEL, WILOR_SIDECAR_RUN" in installed.stdout
+    assert "does not see this shell's WILOR_SIDECAR_MODEL, WILOR_SIDECAR_RUN" in installed.stderr
     assert "\nready: serving embedded" in installed.stdout
 
     status = mac.agent("status")
@@ -86,10 +89,9 @@ def test_logs_are_followed_through_a_rotation(mac: MacSession) -> None:
 
 def test_print_only_prints(mac: MacSession) -> None:
     """What is printed is a property list that holds, and nothing is written."""
-    printed = mac.agent("install", "--print")
-    path, _, text = printed.stdout.partition("\n")
-    assert path == f"# {mac.plist}"
-    assert plistlib.loads(text.encode())["WorkingDirectory"] == str(mac.home)
+    printed = mac.agent("install", "--print", WILOR_SIDECAR_MODEL="nowhere")
+    assert printed.stderr.endswith(f"# {mac.plist}\n")
+    assert plistlib.loads(printed.stdout.encode())["WorkingDirectory"] == str(mac.home)
     assert not mac.plist.exists()
     assert mac.job() is None
 
@@ -106,7 +108,10 @@ def test_changes_by_hand_are_kept(mac: MacSession) -> None:
     assert "+\t<integer>17</integer>" in kept.stdout
     assert "<integer>17</integer>" in mac.plist.read_text()
     first = mac.pid()
-    assert mac.agent("install", "--force").returncode == 0
+    forced = mac.agent("install", "--force")
+    assert forced.returncode == 0
+    assert f"which was changed by hand: it is kept as {mac.plist}.bak\n" in forced.stdout
+    assert "<integer>17</integer>" in mac.plist.with_name(f"{mac.plist.name}.bak").read_text()
     assert mac.plist.read_text() == written
     second = mac.pid()
     assert second != first, "the new definition was not loaded"
@@ -116,6 +121,56 @@ def test_changes_by_hand_are_kept(mac: MacSession) -> None:
     assert "kept" not in mac.agent("install").stdout
     assert mac.plist.read_text() == written
     assert mac.pid() not in (first, second)
+
+
+def test_after_an_upgrade_the_new_version_serves(mac: MacSession) -> None:
+    """Status tells that another one is running; install replaces it, though the definition is the same."""
+    assert mac.agent("install").returncode == 0
+    old = mac.pid()
+    status = mac.agent("status", AS_OF_VERSION="99.1.0")
+    assert f"daemon      it is wilor-sidecar {__version__}, installed is 99.1.0\n" in status.stdout
+    assert "next        `wilor-sidecar agent restart`" in status.stdout
+    installed = mac.agent("install", AS_OF_VERSION="99.1.0")
+    assert installed.returncode == 0, installed.stderr
+    assert f"wilor-sidecar {__version__} is still running: it is replaced by 99.1.0\n" in installed.stdout
+    assert mac.pid() not in (old, None)
+
+
+def test_start_goes_by_the_file_as_it_is(mac: MacSession) -> None:
+    """Also where launchd has an older one in its memory, of a job that has ended."""
+    assert mac.agent("install").returncode == 0
+    mac.kill(signal.SIGTERM)
+    mac.wait_for_job(state="not running")
+    mac.plist.write_text(
+        mac.plist.read_text().replace(
+            "<string>serve</string>", "<string>serve</string><string>--log-level=debug</string>"
+        )
+    )
+    assert mac.agent("start").returncode == 0
+    assert "--log-level=debug" in (Path("/proc") / str(mac.pid()) / "cmdline").read_text()
+
+
+def test_a_supervisor_s_flag_in_two_words(mac: MacSession) -> None:
+    """As people write it by hand: a wrong setting is no storm of starts then either."""
+    assert mac.agent("install").returncode == 0
+    two = "<string>--supervisor</string><string>launchd</string>"
+    mac.plist.write_text(mac.plist.read_text().replace("<string>--supervisor=launchd</string>", two))
+    assert mac.agent("restart").returncode == 0
+    runs = mac.starts()
+    mac.set(modle="embedded")
+    mac.kill(signal.SIGKILL)
+    mac.wait_for_job(runs=runs + 1, state="not running", last=0)
+    assert "refused to start" in mac.agent("status").stdout
+
+
+def test_a_place_that_cannot_be_written_is_told(mac: MacSession) -> None:
+    """In a sentence that names it; nothing is started."""
+    mac.plist.parent.parent.mkdir(parents=True, exist_ok=True)
+    mac.plist.parent.touch()
+    installed = mac.agent("install")
+    assert installed.returncode == 1
+    assert installed.stderr == f"wilor-sidecar: {mac.plist}: cannot be read: Not a directory\n"
+    assert mac.job() is None
 
 
 def test_without_a_screen(mac: MacSession) -> None:

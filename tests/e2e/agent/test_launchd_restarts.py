@@ -66,7 +66,9 @@ def test_a_program_that_dies_at_once_is_throttled(installed: MacSession) -> None
     began = time.monotonic()
     started = installed.agent("start", "--timeout", str(WAIT_S))
     assert started.returncode == 1
-    assert re.search(r"it ended \(1\), [3-9] times so far", started.stderr), started.stderr
+    told = re.search(r"it ended \(1\), (\d+) times so far", started.stderr)
+    assert told is not None, started.stderr
+    assert int(told[1]) >= 3
     assert "ZeroDivisionError" in started.stderr
     assert time.monotonic() - began >= 2, "the stand-in must wait between starts as launchd does"
     assert installed.agent("stop").returncode == 0

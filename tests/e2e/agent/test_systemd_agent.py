@@ -1,11 +1,15 @@
 """The agent on Linux: the real daemon under a real systemd user manager, started for the test alone."""
 
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.unit.sidecar.fakes import wait_for
+from wilor_sidecar.agent.definitions import UNIT
+from wilor_sidecar.daemon_process import DaemonProcess
 
 from .linux_session import LinuxSession
 from .session import WAIT_S
@@ -43,6 +47,7 @@ def test_an_agent_from_install_to_uninstall(linux: LinuxSession) -> None:
     assert list(linux.kernels.rglob("*.so")), "the agent's daemon has kernels of its own"
     removed = linux.agent("uninstall")
     assert removed.returncode == 0, removed.stderr
+    assert f"removed {linux.unit}\n" in removed.stdout
     assert not linux.kernels.exists()
     assert linux.show("LoadState") == "not-found"
     assert [path.name for path in linux.home.rglob("*") if not path.is_dir()] == ["config.toml"]
@@ -85,6 +90,107 @@ def test_a_hung_daemon_is_replaced(installed: LinuxSession) -> None:
         assert installed.pid() != before
     finally:
         installed.override()
+
+
+def test_it_waits_for_another_daemon_for_as_long_as_it_takes(installed: LinuxSession) -> None:
+    """Beyond the time that a start may take, without a second start, until the other one ends: then it is ready."""
+    assert installed.agent("stop").returncode == 0
+    installed.edit("TimeoutStartSec=8", "[Unit]", "StartLimitBurst=1")
+    try:
+        with DaemonProcess(run_dir=installed.run_dir) as other:
+            other.wait_until("ready")
+            started = installed.agent("start")
+            assert started.returncode == 1
+            assert f"another daemon (pid {other.process.pid}) serves there already" in started.stderr
+            wait_for(lambda: time.monotonic() * 1e6 > _started(installed) + 10e6, "its time is over", WAIT_S)
+            assert installed.starts() == 1
+            assert installed.show("StatusText").endswith("is already running there; waiting until it ends")
+            assert other.stop() == 0
+        wait_for(lambda: installed.agent("status").returncode == 0, "ready", WAIT_S)
+        assert installed.starts() == 1
+    finally:
+        installed.override()
+
+
+def test_a_taken_port_is_tried_again_and_again(installed: LinuxSession) -> None:
+    """It may be free in a minute: the start fails for the time being, and systemd does not give up in a storm."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        installed.set(f'metrics = "127.0.0.1:{taken.getsockname()[1]}"\n')
+        try:
+            assert "Address already in use; another try in 10 s" in installed.agent("restart", "--timeout", "5").stderr
+            assert "it says     starting: metrics: cannot listen at " in installed.agent("status").stdout
+            wait_for(lambda: installed.starts() == 2, "another start", WAIT_S)
+            taken.close()
+            wait_for(lambda: installed.agent("status").returncode == 0, "ready", WAIT_S)
+            assert installed.starts() <= 3
+        finally:
+            installed.set("")
+            assert installed.agent("restart").returncode == 0
+
+
+def test_it_goes_by_the_manager_s_environment_and_the_settings_file(linux: LinuxSession) -> None:
+    """Not by this shell's, and by no variable of ours: commands and daemon agree on where everything is."""
+    linux.agent("uninstall")
+    elsewhere = linux.runtime / "config"
+    (elsewhere / "wilor-sidecar").mkdir(parents=True)
+    (elsewhere / "wilor-sidecar" / "config.toml").write_text('log_level = "debug"\n')
+    in_vain = {"XDG_CONFIG_HOME": "/nowhere", "WILOR_SIDECAR_LOG_LEVEL": "loud"}
+    linux.systemctl("set-environment", f"XDG_CONFIG_HOME={elsewhere}", "WILOR_SIDECAR_RUN=/elsewhere")
+    try:
+        installed = linux.agent("install", **in_vain)
+        assert installed.returncode == 0, installed.stderr
+        unseen = "the agent does not see this shell's WILOR_SIDECAR_LOG_LEVEL, XDG_CONFIG_HOME"
+        assert unseen in installed.stderr
+        assert f"Settings: {elsewhere / 'wilor-sidecar' / 'config.toml'}\n" in installed.stdout
+        assert linux.unit.is_file(), "where the manager has looked since it was started"
+        assert linux.agent("status", **in_vain).returncode == 0
+    finally:
+        linux.systemctl("unset-environment", "XDG_CONFIG_HOME", "WILOR_SIDECAR_RUN")
+        assert linux.agent("restart").returncode == 0
+
+
+def test_the_doctor_asks_systemd(linux: LinuxSession) -> None:
+    """A file that is there is not enough: it counts whether the next login starts a program that is there."""
+    linux.agent("uninstall")
+    assert linux.doctor()[0].startswith("warning agent the daemon is not started at login")
+    linux.set("")
+    assert linux.agent("install").returncode == 0
+    assert [line.split()[:2] for line in linux.doctor()] == [["ok", "agent"]]
+    linux.systemctl("disable", UNIT)
+    assert "it is switched off" in linux.doctor()[0]
+    assert "at login    it is not started" in linux.agent("status").stdout
+    linux.systemctl("enable", UNIT)
+    linux.edit("ExecStart=", 'ExecStart=:"/nowhere/wilor-sidecar" serve')
+    linux.systemctl("daemon-reload")
+    [gone] = linux.doctor()
+    assert gone.startswith("problem agent ")
+    assert "start /nowhere/wilor-sidecar, which is no program" in gone
+    linux.override()
+    linux.set('models_dir = "/nowhere"\n')
+    [_, wrong] = linux.doctor()
+    assert wrong.startswith("problem agent it will not start: models_dir: expected a folder, got /nowhere")
+    linux.set("")
+
+
+def test_uninstall_leaves_no_trace_of_what_is_half_gone(installed: LinuxSession) -> None:
+    """The file removed by hand: daemon and link go all the same; changed by hand: it is kept under another name."""
+    link = installed.unit.parent / "default.target.wants" / UNIT
+    assert link.is_symlink()
+    pid = installed.pid()
+    installed.unit.unlink()
+    installed.systemctl("daemon-reload")
+    assert installed.agent("uninstall").returncode == 0
+    assert not link.is_symlink()
+    assert not (Path("/proc") / str(pid)).exists()
+
+    assert installed.agent("install").returncode == 0
+    installed.unit.write_text(installed.unit.read_text().replace("TimeoutStopSec=10", "TimeoutStopSec=11"))
+    removed = installed.agent("uninstall").stdout
+    kept = installed.unit.with_name(f"{UNIT}.bak")
+    assert f"removed {installed.unit}, which was changed by hand: it is kept as {kept}\n" in removed
+    assert "TimeoutStopSec=11" in kept.read_text()
+    assert not installed.unit.exists()
+    kept.unlink()
 
 
 def _started(session: LinuxSession) -> int:

@@ -23,15 +23,32 @@ def status(**changes: object) -> StatusReply:
 
 
 def told(
-    report: Report, answer: StatusReply | None, *, is_installed: bool = True, settings_problem: str | None = None
+    report: Report,
+    answer: StatusReply | None,
+    *,
+    is_installed: bool = True,
+    is_outdated: bool = False,
+    settings_problem: str | None = None,
 ) -> str:
     """The advice."""
-    return advice(report, answer, is_installed=is_installed, settings_problem=settings_problem, settings_file=SETTINGS)
+    return advice(
+        report,
+        answer,
+        is_installed=is_installed,
+        is_outdated=is_outdated,
+        settings_problem=settings_problem,
+        settings_file=SETTINGS,
+    )
 
 
 def test_nothing_is_to_be_done_when_it_is_ready() -> None:
     """Whoever is well served is not bothered."""
     assert told(RUNNING, status(state="ready", ready=True)) == ""
+
+
+def test_after_an_upgrade() -> None:
+    """What runs still is what was installed before."""
+    assert "agent restart" in told(RUNNING, status(state="ready", ready=True), is_outdated=True)
 
 
 @pytest.mark.parametrize("state", ["starting", "loading", "warming"])

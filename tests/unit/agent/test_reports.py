@@ -1,10 +1,12 @@
 """What launchctl and systemctl print, read with care."""
 
+from pathlib import Path
+
 import pytest
 
 from wilor_sidecar.agent.launchd import read_print
 from wilor_sidecar.agent.report import CANNOT_BE_STARTED, Report
-from wilor_sidecar.agent.systemd import read_show
+from wilor_sidecar.agent.systemd import read_program, read_show
 
 # The layout of macOS 15's `launchctl print`, as people have published it, with our names.
 RUNNING = """gui/501/org.wilor-sidecar.daemon = {
@@ -191,4 +193,22 @@ def test_a_unit_that_waits_for_its_restart() -> None:
 
 def test_a_unit_that_is_not_there() -> None:
     """It is not loaded, and says so in systemd's words."""
-    assert read_show(show(LoadState="not-found", MainPID="0")) == Report(summary="not-found", is_loaded=False)
+    gone = show(LoadState="not-found", ActiveState="inactive", MainPID="0")
+    assert read_show(gone) == Report(summary="not-found", is_loaded=False)
+
+
+def test_a_unit_whose_file_was_removed_by_hand() -> None:
+    """Its process runs on, so there is something to stop."""
+    report = read_show(show(LoadState="not-found"))
+    assert (report.summary, report.is_loaded, report.pid) == ("active (running), its file: not-found", True, 4242)
+
+
+@pytest.mark.parametrize("program", ["/home/you/.local/bin/wilor-sidecar", "/home/Zoë & Søn/a ; b %/wilor-sidecar"])
+def test_the_program_of_a_unit(program: str) -> None:
+    """Whatever its folder is called."""
+    started = "start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0"
+    text = (
+        f"ExecStart={{ path={program} ; argv[]={program} serve --supervisor=systemd ; ignore_errors=no ; {started} }}"
+    )
+    assert read_program(text) == Path(program)
+    assert read_program("ExecStart=\n") is None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from wilor_sidecar.agent.errors import AgentError
 from wilor_sidecar.agent.written_file import WrittenFile
 
 TEXT = "one\ntwo\nthree\n"
@@ -62,3 +63,30 @@ def test_changes_are_shown(file: WrittenFile) -> None:
     shown = file.changes(TEXT)
     assert "-two\n+2" in shown
     assert "sha256" not in shown
+
+
+def test_what_we_wrote_is_removed(file: WrittenFile) -> None:
+    """Wholly, and named; where there is none nothing is said."""
+    assert file.remove() is None
+    file.write(TEXT)
+    assert file.remove() == f"removed {file.path}"
+    assert list(file.path.parent.iterdir()) == []
+
+
+def test_what_was_changed_by_hand_is_kept_elsewhere(file: WrittenFile) -> None:
+    """Under a name that no supervisor reads."""
+    file.write(TEXT)
+    file.path.write_text(file.path.read_text().replace("two", "2"))
+    kept = file.path.with_name(f"{file.path.name}.bak")
+    assert file.remove() == f"removed {file.path}, which was changed by hand: it is kept as {kept}"
+    assert [path.name for path in file.path.parent.iterdir()] == [kept.name]
+    assert "one\n2\n" in kept.read_text()
+
+
+def test_a_place_that_cannot_be_used(file: WrittenFile) -> None:
+    """Where a folder should be stands a file: a sentence that names the place."""
+    file.path.parent.touch()
+    with pytest.raises(AgentError, match=f"{file.path}: cannot be read: Not a directory"):
+        file.condition(TEXT)
+    with pytest.raises(AgentError, match=f"{file.path}: cannot be written: "):
+        file.write(TEXT)
