@@ -4,7 +4,6 @@ import sys
 from typing import NoReturn
 
 
-
 def run() -> NoReturn:
     """Run the command that was asked for."""
     try:

@@ -4,9 +4,11 @@ Knows folders and their configurations, nothing of MLX. Names that begin with a 
 a model appears by a rename, whole.
 """
 
+import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,11 @@ def models_directory(environment: Mapping[str, str], *, platform: str, home: Pat
     if platform == "darwin":
         return home / "Library" / "Application Support" / APPLICATION / "models"
     return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / APPLICATION / "models"
+
+
+def default_models_directory() -> Path:
+    """`models_directory` of this process."""
+    return models_directory(os.environ, platform=sys.platform, home=Path.home())
 
 
 @dataclass(frozen=True)

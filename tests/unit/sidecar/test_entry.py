@@ -48,7 +48,7 @@ def test_a_command_needs_only_what_is_its_own(arguments: list[str]) -> None:
     assert run.returncode == 0, run.stderr
     if arguments == ["--help"]:
         assert "status" in run.stdout
-        assert "scipy is not installed" in " ".join(run.stdout.split())
+        assert "PIL is not installed" in " ".join(run.stdout.split())
 
 
 def test_launchd_does_not_try_again_and_again() -> None:
