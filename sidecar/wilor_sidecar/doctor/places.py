@@ -77,7 +77,7 @@ def check_models(effective: Effective) -> Iterator[Finding]:
 def _served_folder(effective: Effective) -> Path | None:
     """None where it is not there, of which `check_settings` tells."""
     try:
-        return folder_of(effective.config.located_model())
+        return folder_of(effective.located_model())
     except ConfigError:
         return None
 
