@@ -4,9 +4,10 @@ import shlex
 from pathlib import Path
 
 from wilor_sidecar.installation import install_command
+from wilor_sidecar.setup.model_names import MADE_BY_SETUP
 from wilor_sidecar.weights.errors import WeightsError
-from wilor_sidecar.weights.layout import DTYPES
 from wilor_sidecar.weights.model_config import FileEntry, ModelConfig, read_config
+from wilor_sidecar.weights.placing import is_ours
 from wilor_sidecar.weights.provenance import Provenance, read_provenance
 from wilor_sidecar.weights.store import EMBEDDED_FOLDER, default_models_directory
 
@@ -23,22 +24,20 @@ def command_to_make_again(folder: Path, models_dir: Path) -> str:
     """
     if folder == EMBEDDED_FOLDER:
         return install_command()
-    provenance, config = _provenance(folder), _config(folder)
-    if provenance and folder.parent == models_dir:
-        return _setup(folder, provenance, config)
-    if config:
-        return _convert(folder, config)
-    if folder.parent == models_dir:
-        return f"wilor-sidecar models remove {folder.name}, and convert it again"
-    return "convert it again, into another folder"
+    if folder.parent == models_dir and folder.name in MADE_BY_SETUP:
+        again = _setup(folder)
+    elif config := _config(folder):
+        again = _convert(folder, config)
+    else:
+        again = "convert it again"
+    return again if is_ours(folder) else f"move {shlex.quote(str(folder))} elsewhere, then: {again}"
 
 
-def _setup(folder: Path, provenance: Provenance, config: ModelConfig | None) -> str:
-    dtype = config.dtype if config else folder.name.rpartition("-")[2]
-    words = ["wilor-sidecar", "setup", "--from", provenance.origin]
-    if dtype in DTYPES:
-        words += ["--dtype", dtype]
-    words += _brought("--mano", provenance.mano)
+def _setup(folder: Path) -> str:
+    origin, dtype = MADE_BY_SETUP[folder.name]
+    config, provenance = _config(folder), _provenance(folder)
+    words = ["wilor-sidecar", "setup", "--from", origin, "--dtype", dtype]
+    words += _brought("--mano", config.mano if config else provenance.mano if provenance else None)
     if folder.parent != default_models_directory():
         words += ["--models-dir", str(folder.parent)]
     return shlex.join(words)

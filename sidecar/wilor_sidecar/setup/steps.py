@@ -14,6 +14,7 @@ from wilor_sidecar.setup.errors import SetupError
 from wilor_sidecar.setup.hub import Fetched, Hub
 from wilor_sidecar.setup.licences import Licence, settle
 from wilor_sidecar.setup.manifest import RemoteFile, Repository
+from wilor_sidecar.setup.model_names import model_name
 from wilor_sidecar.setup.probe import encode_probe, run_probe
 from wilor_sidecar.setup.space import check_space
 from wilor_sidecar.weights.convert_isolated import ConversionRequest, convert_isolated
@@ -63,7 +64,7 @@ class Wanted:
     @property
     def name(self) -> str:
         """What the model is called."""
-        return f"wilor-{self.dtype}" if self.origin == "upstream" else f"{self.origin}-{self.dtype}"
+        return model_name(self.origin, self.dtype)
 
     @property
     def files(self) -> list[RemoteFile]:

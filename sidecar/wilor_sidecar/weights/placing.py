@@ -23,13 +23,24 @@ def partial_of(out: Path, process_id: int) -> Path:
     return _beside(out, "partial", process_id)
 
 
+def is_ours(path: Path) -> bool:
+    """Whether replacing it loses nothing but a conversion: our files, or what is left of them, and nothing else."""
+    if not path.is_dir() or {entry.name for entry in path.iterdir()} - _FINDERS - _OURS:
+        return False
+    try:
+        read_config(path)
+    except WeightsError:
+        return _has_provenance(path)
+    return True
+
+
 def refuse_occupied(out: Path, *, overwrite: bool) -> None:
     """Raise a WeightsError where `out` cannot be made, or something stands there that may not be replaced."""
     if not out.parent.is_dir():
         raise WeightsError(f"{out}: its parent is not a folder")
     if not os.path.lexists(out):
         return
-    if out.is_symlink() or not _is_ours(out):
+    if out.is_symlink() or not is_ours(out):
         raise WeightsError(f"{out}: exists and is not a converted folder; it is left alone")
     if not overwrite:
         raise WeightsError(f"{out}: exists already; --overwrite replaces it")
@@ -95,17 +106,6 @@ def _is_alive(process_id: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether replacing it loses nothing but a conversion: our files, or what is left of them, and nothing else."""
-    if not path.is_dir() or {entry.name for entry in path.iterdir()} - _FINDERS - _OURS:
-        return False
-    try:
-        read_config(path)
-    except WeightsError:
-        return _has_provenance(path)
     return True
 
 

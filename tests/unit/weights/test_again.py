@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from wilor_sidecar.installation import install_command
@@ -22,24 +21,35 @@ def kept(folder: Path, name: str, provenance: Provenance | None) -> Path:
     return made
 
 
-@pytest.mark.parametrize("has_config", [True, False])
-def test_what_setup_made(has_config: bool, folder: Path) -> None:
+COMMAND = "wilor-sidecar setup --from wilor-mlx --dtype float32 --mano path/to/MANO_RIGHT.pkl --models-dir"
+
+
+def test_what_setup_made(folder: Path) -> None:
     """By the same origin, dtype and hand; of files that the user brought only the name is known."""
-    made = kept(folder, "wilor-mlx-float32", msgspec.structs.replace(PROVENANCE, origin="wilor-mlx"))
-    if not has_config:
-        (made / "config.json").unlink()
-    assert command_to_make_again(made, made.parent) == (
-        "wilor-sidecar setup --from wilor-mlx --dtype float32 --mano path/to/MANO_RIGHT.pkl "
-        f"--models-dir '{made.parent}'"
-    )
+    made = kept(folder, "wilor-mlx-float32", PROVENANCE)
+    (made / "config.json").unlink()
+    assert command_to_make_again(made, made.parent) == f"{COMMAND} '{made.parent}'"
+
+
+@pytest.mark.parametrize("left", [["model.safetensors"], [], ["model.safetensors", "config.json", "thesis.txt"]])
+def test_what_setup_would_not_replace(left: list[str], folder: Path) -> None:
+    """Is to be moved away first, by its owner: nothing says that it can be deleted."""
+    made = kept(folder, "wilor-int8", None)
+    (made / "thesis.txt").touch()
+    for path in made.iterdir():
+        if path.name not in left:
+            path.unlink()
+    again = "wilor-sidecar setup --from upstream --dtype int8 --models-dir"
+    assert command_to_make_again(made, made.parent) == f"move '{made}' elsewhere, then: {again} '{made.parent}'"
 
 
 def test_where_models_are_usually(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of models is not named."""
+    """The folder of models is not named; a damaged provenance changes nothing."""
     monkeypatch.setenv("XDG_DATA_HOME", str(folder.parent))
     models = default_models_directory()
     models.mkdir(parents=True)
-    made = kept(folder, "x", msgspec.structs.replace(PROVENANCE, mano=None)).rename(models / "wilor-float32")
+    made = kept(folder, "x", None).rename(models / "wilor-float32")
+    (made / "provenance.json").write_text("{")
     assert command_to_make_again(made, models) == "wilor-sidecar setup --from upstream --dtype float32"
 
 
@@ -53,11 +63,10 @@ def test_what_convert_made(folder: Path) -> None:
 
 
 def test_what_is_left_of_nothing(folder: Path) -> None:
-    """Without a word of how it was made it can only be removed."""
+    """Where no word is left of how it was made, its owner has to know."""
     made = kept(folder, "mine", None)
     (made / "config.json").unlink()
-    assert "models remove mine" in command_to_make_again(made, made.parent)
-    assert "another folder" in command_to_make_again(made, folder)
+    assert command_to_make_again(made, made.parent) == f"move '{made}' elsewhere, then: convert it again"
 
 
 def test_what_comes_with_the_package() -> None:
