@@ -28,5 +28,5 @@ def read_heads(path: Path) -> int:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
     if not told.isdecimal():
-        raise ValueError(f"{path}: does not say how many heads the network has; it was written before that was kept")
+        raise ValueError(f"{path}: does not say how many heads the network has: give --heads")
     return int(told)

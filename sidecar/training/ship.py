@@ -20,11 +20,18 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Put trained weights into the package.")
     parser.add_argument("weights", type=Path)
-    ship(parser.parse_args().weights, EMBEDDED_FOLDER)
+    parser.add_argument("--heads", type=int, help="of a file that does not say (default: as it says)")
+    arguments = parser.parse_args()
+    ship(arguments.weights, EMBEDDED_FOLDER, arguments.heads)
 
 
-def ship(weights: Path, folder: Path) -> None:
+def ship(weights: Path, folder: Path, heads: int | None = None) -> None:
     """Convert trained weights, try them, and put them with what they answered into a folder.
+
+    Args:
+        weights: what `train.py` saved.
+        folder: the package's.
+        heads: attention heads; None: as the file says.
 
     Raises:
         ValueError: the file does not say how many heads the network has.
@@ -35,7 +42,7 @@ def ship(weights: Path, folder: Path) -> None:
         made = convert(
             weights,
             Path(temporary) / EMBEDDED,
-            heads=read_heads(weights),
+            heads=read_heads(weights) if heads is None else heads,
             dtype="float16",
             name=EMBEDDED,
             licence="MIT",

@@ -29,10 +29,12 @@ def test_any_size_is_shipped_as_it_was_trained(tmp_path: Path) -> None:
 
 
 def test_a_file_without_its_heads(tmp_path: Path) -> None:
-    """Is not guessed about."""
+    """Is not guessed about, but can be told."""
     save_file(checkpoint(4, 64, 1), tmp_path / "embedded.safetensors")
     with pytest.raises(ValueError, match="does not say how many heads"):
         ship(tmp_path / "embedded.safetensors", tmp_path)
+    ship(tmp_path / "embedded.safetensors", tmp_path, heads=2)
+    assert read_config(tmp_path).sizes.heads == 2
     (tmp_path / "embedded.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="cannot be read"):
         ship(tmp_path / "embedded.safetensors", tmp_path)
