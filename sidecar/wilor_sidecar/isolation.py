@@ -156,8 +156,12 @@ def _take_limits(limits: Limits) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for kind, limit in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        if limit is not None and (hard == resource.RLIM_INFINITY or limit < hard):
+        if limit is not None:
+            soft, hard = resource.getrlimit(kind)
             with contextlib.suppress(OSError, ValueError):  # macOS refuses some
                 # One above, because at the hard limit of processor time the kernel kills without saying why.
-                resource.setrlimit(kind, (limit, limit + 1))
+                resource.setrlimit(kind, (_lower(soft, limit), _lower(hard, limit + 1)))
+
+
+def _lower(one: int, other: int) -> int:
+    return other if one == resource.RLIM_INFINITY else min(one, other)

@@ -1,5 +1,6 @@
 """What a thread is doing and how long it may, for who watches it from outside."""
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ class Task:
         name: for people, after "is".
         limit_s: how long it may take before something must be wrong.
         started_at_ns: on the monotonic clock.
+        thread_id: of the thread that does it.
     """
 
     name: str
     limit_s: float
     started_at_ns: int
+    thread_id: int
 
 
 class Pulse:
@@ -33,7 +36,7 @@ class Pulse:
 
     def begin(self, name: str, limit_s: float) -> None:
         """Start a task; the one before is over."""
-        self.task = Task(name, limit_s, time.monotonic_ns())
+        self.task = Task(name, limit_s, time.monotonic_ns(), threading.get_ident())
 
     def is_overdue(self, now_ns: int) -> bool:
         """Whether the task takes longer than it may."""

@@ -53,7 +53,7 @@ class Watchdog:
                 overdue_s = watched.look()
                 if overdue_s >= 0 and not watched.was_warned_of:
                     watched.was_warned_of = True
-                    _report(watched.complaint)
+                    _report(watched.complaint, watched.thread_id)
                     self._warn(watched.complaint)
                 elif overdue_s >= GRACE_S:
                     self._end(watched.complaint)
@@ -64,11 +64,13 @@ class _Watched:
 
     Attributes:
         complaint: what hangs, for people.
+        thread_id: of the thread that hangs.
         was_warned_of: whether this task was reported.
     """
 
     def __init__(self, pulse: Pulse) -> None:
         self.complaint = ""
+        self.thread_id = 0
         self.was_warned_of = False
         self._pulse = pulse
         self._task: Task | None = None
@@ -82,26 +84,25 @@ class _Watched:
         if task is None:
             return -1.0
         self._looks += 1
+        self.thread_id = task.thread_id
         self.complaint = f"the {self._pulse.thread} hangs: {task.name} for over {task.limit_s:g} s"
         return self._looks * LOOK_EVERY_S - task.limit_s
 
 
-def _report(complaint: str) -> None:
-    """Log, on a thread of its own: what hangs may hold the log's lock."""
-    lines = [complaint, *_stacks()]
-    threading.Thread(target=_log_all, args=(lines,), name="complaint", daemon=True).start()
+def _report(complaint: str, thread_id: int) -> None:
+    """Log, on a thread of its own: what hangs may hold the log's lock.
+
+    One record, because some of many would be held back, and the thread that hangs first, because a long one is cut.
+    """
+    arguments = ("%s. %s", complaint, "; ".join(_stacks(thread_id)))
+    threading.Thread(target=log.critical, args=arguments, name="complaint", daemon=True).start()
 
 
-def _log_all(lines: Sequence[str]) -> None:
-    for line in lines:
-        log.critical("%s", line)
-
-
-def _stacks() -> list[str]:
-    """Where each thread stands, innermost call first."""
+def _stacks(first_id: int) -> list[str]:
+    """Where each thread stands, innermost call first; beginning with this one."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
-    return [f"{names.get(ident, ident)} is in {_calls(frame)}" for ident, frame in frames.items()]
+    frames = sorted(sys._current_frames().items(), key=lambda each: each[0] != first_id)
+    return [f"{names.get(ident, ident)} is in {_calls(frame)}" for ident, frame in frames]
 
 
 def _calls(frame: FrameType) -> str:

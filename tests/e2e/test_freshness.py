@@ -1,6 +1,7 @@
 """Under more load than the network can take: what is computed, what is refused, and how old answers get."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import zmq
 from tests.e2e.conftest import RawDealer
 from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
 from tests.unit.sidecar.fakes import wait_for
-from wilor_client import ErrorCode, HandClient, RefusedError
+from wilor_client import ErrorCode, HandClient
 from wilor_sidecar.daemon_process import DaemonProcess
 
 BATCH_MS = 40
@@ -104,8 +105,7 @@ def test_what_expires_is_told_at_once() -> None:
             fields = {"op": "estimate", "source": f"camera {number}", "frame": 1, "hands": [hand]}
             times = {"captured_at_ns": time.monotonic_ns(), "deadline_ms": deadline_ms}
             dealer.send(msgpack.packb({"v": 1, "id": number, **times, **fields}))
-            while other.status().queue.running_crops == 0:
-                pass
+            wait_for(lambda: other.status().queue.running_crops > 0, "a batch in flight", 30)
         first, second = dealer.reply(), dealer.reply()
         assert (first["id"], first["error"]["code"]) == (2, "expired")
         assert second["ok"]
@@ -170,20 +170,56 @@ def test_status_does_not_wait_for_the_flood(slow: DaemonProcess) -> None:
     assert p50 < 10
 
 
-def test_a_superseded_frame_is_told_by_which(slow: DaemonProcess) -> None:
-    """Of one source only the newest waits; the sender of an older one learns it at once."""
-    with HandClient(slow.requests_address, source="one camera", timeout_ms=20_000) as client:
-        busy = Flooder(slow, "another camera", frames=10, hands=1)
-        busy.start()
-        rival = Flooder(slow, "one camera", frames=10, hands=1)
-        rival.start()
-        codes = []
-        while rival.is_alive() or busy.is_alive():
-            try:
-                client.estimate(CROP, "right", captured_at_ns=1)
-            except RefusedError as refused:
-                codes.append(refused.code)
-        busy.join()
-        rival.join()
-    assert set(codes) <= {ErrorCode.SUPERSEDED}
-    assert set(rival.outcomes) == {"answered"}
+def test_an_answer_does_not_wait_for_a_crowd_of_statuses() -> None:
+    """Of one estimate and 300 statuses that arrive at once the estimate is answered among the first.
+
+    The engine's reports are looked at every millisecond, not when all letters are read. The best of three counts: the
+    engine may have to wait for a core.
+    """
+    places = []
+    with faulty_daemon() as daemon, zmq.Context() as context:
+        daemon.wait_until("ready")
+        for _ in range(3):
+            with context.socket(zmq.DEALER) as socket:
+                socket.setsockopt(zmq.LINGER, 0)
+                socket.connect(daemon.requests_address)
+                places.append(place_of_an_answer(daemon, RawDealer(socket), statuses=300))
+        assert daemon.stop() == 0
+    print(f"answered after {places} of the statuses")
+    assert min(places) < 30
+
+
+def place_of_an_answer(daemon: DaemonProcess, dealer: RawDealer, *, statuses: int) -> int:
+    """How many statuses are answered before an estimate that came before them; all are there when the daemon looks."""
+    assert dealer.ask(op="ping")["ok"]
+    daemon.process.send_signal(signal.SIGSTOP)
+    frame = {"source": "cam", "frame": 1, "captured_at_ns": 1, "hands": [{"crop": CROP.tobytes(), "side": "right"}]}
+    dealer.send(msgpack.packb({"v": 1, "id": 0, "op": "estimate", **frame}))
+    for number in range(1, statuses + 1):
+        dealer.send(msgpack.packb({"v": 1, "id": number, "op": "status"}))
+    daemon.process.send_signal(signal.SIGCONT)
+    return [dealer.reply()["id"] for _ in range(statuses + 1)].index(0)
+
+
+def test_a_superseded_frame_is_told_by_which() -> None:
+    """Of one source only the newest waits: the sender of an older one learns at once which frame is newer."""
+    with (
+        faulty_daemon(delay_ms=1500) as slower,
+        HandClient(slower.requests_address, timeout_ms=20_000) as client,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+    ):
+        slower.wait_until("ready")
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(slower.requests_address)
+        dealer = RawDealer(socket)
+        hand = {"crop": CROP.tobytes(), "side": "right"}
+        for number, source in ((1, "another camera"), (2, "camera"), (3, "camera")):
+            fields = {"source": source, "frame": 70 + number, "captured_at_ns": number, "hands": [hand]}
+            dealer.send(msgpack.packb({"v": 1, "id": number, "op": "estimate", **fields}))
+            wait_for(lambda: client.status().queue.running_crops > 0, "the first one holds the network", 30)
+        replies = [dealer.reply() for _ in range(3)]
+        assert [(reply["id"], reply["ok"]) for reply in replies] == [(2, False), (1, True), (3, True)]
+        assert replies[0]["error"]["code"] == ErrorCode.SUPERSEDED
+        assert "frame 73 of the same source is newer" in replies[0]["error"]["message"]
+        assert slower.stop() == 0

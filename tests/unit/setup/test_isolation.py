@@ -1,6 +1,7 @@
 """A child process with limits: what it answers, what it may not do, and that it dies with its parent."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -110,6 +111,18 @@ def test_a_file_that_grows_too_large(tmp_path: Path) -> None:
     """The kernel stops the writing."""
     with pytest.raises(IsolatedError, match=r"SIGXFSZ|wrote more than|File too large"):
         ask("write", str(tmp_path / "file"), file_bytes=1 << 16)
+    assert (tmp_path / "file").stat().st_size <= 1 << 16
+
+
+def test_a_limit_that_is_already_lower_stays(tmp_path: Path) -> None:
+    """A soft one too: whoever started us with less did so on purpose."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        with pytest.raises(IsolatedError, match=r"SIGXFSZ|wrote more than|File too large"):
+            ask("write", str(tmp_path / "file"), file_bytes=1 << 22)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (tmp_path / "file").stat().st_size <= 1 << 16
 
 

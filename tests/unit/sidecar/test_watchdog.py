@@ -1,12 +1,15 @@
 """Who hangs is reported, and then ended; who waits, works or was stopped is not."""
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from wilor_sidecar import watchdog as watchdog_module
+from wilor_sidecar.logs import BoundedFormatter, PrivateFile, Sparing
 from wilor_sidecar.pulse import Pulse, Task
 from wilor_sidecar.watchdog import GRACE_S, LOOK_EVERY_S, Watchdog
 
@@ -39,13 +42,51 @@ def _hundredth(timeout_s: float | None) -> float | None:
 
 
 def test_a_hang_is_warned_of_and_then_ended(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    """First one warning, with where every thread stands in the log; then, when nothing changes, the end."""
+    """First one warning; then, when nothing changes, the end."""
     with caplog.at_level(logging.CRITICAL):
         watched.engine.begin("running a batch of 8", 5.0)
         wait_for(lambda: bool(watched.ends), "the end")
     assert watched.warnings == ["the engine hangs: running a batch of 8 for over 5 s"]
     assert watched.ends[0] == watched.warnings[0]
-    wait_for(lambda: "test_a_hang_is_warned_of_and_then_ended" in caplog.text, "the threads' stacks")
+    wait_for(lambda: watched.warnings[0] in caplog.text, "a line in the log")
+
+
+def test_the_log_says_first_where_the_thread_that_hangs_stands(watched: Watched, tmp_path: Path) -> None:
+    """However many other threads there are, and however deep in something: the log is sparing, and cuts its lines."""
+    has_ended = threading.Event()
+
+    def deep(calls: int) -> None:
+        if calls:
+            deep(calls - 1)
+        else:
+            has_ended.wait()
+
+    def stuck_here() -> None:
+        watched.engine.begin("running a batch of 8", 1.0)
+        has_ended.wait()
+
+    handler = PrivateFile(tmp_path / "log")
+    handler.setFormatter(BoundedFormatter("%(message)s"))
+    handler.addFilter(Sparing())
+    logger = logging.getLogger("wilor_sidecar")
+    logger.addHandler(handler)
+    others = [threading.Thread(target=deep, args=(200,), name=f"other {number}") for number in range(8)]
+    threads = [*others, threading.Thread(target=stuck_here, name="the engine's")]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: bool((tmp_path / "log").read_text()), "a line in the log")
+    finally:
+        has_ended.set()
+        for thread in threads:
+            thread.join()
+        logger.removeHandler(handler)
+        handler.close()
+    said = (tmp_path / "log").read_text()
+    assert said.count("\n") == 1
+    assert re.match(
+        r"the engine hangs: running a batch of 8 for over 1 s\. the engine's is in wait .*< stuck_here \(", said
+    ), said[:300]
 
 
 def test_every_thread_is_watched(watched: Watched) -> None:
@@ -96,7 +137,7 @@ def test_time_without_looks_does_not_count() -> None:
     watched = watchdog_module._Watched(pulse)
     pulse.begin("running a batch of 1", 1.0)
     assert [watched.look() >= 0 for _ in range(5)] == [False, False, False, True, True]
-    long_ago = Task("running a batch of 1", 1.0, started_at_ns=0)
+    long_ago = Task("running a batch of 1", 1.0, started_at_ns=0, thread_id=0)
     pulse.task = long_ago
     assert [watched.look() >= 0 for _ in range(4)] == [False, False, False, True]
 
