@@ -100,26 +100,35 @@ class Desk:
         """Answer a message, or queue it for the network. Whatever it holds, it gets one reply."""
         received_at_ns = time.monotonic_ns()
         try:
-            self._take_request(letter.route, request_in(letter), received_at_ns)
+            self._take_request(letter.route, self._request_in(letter), received_at_ns)
         except Refusal as refusal:
             self._refuse(letter.route, refusal)
         except Exception:  # the dispatch loop: a mistake of ours costs one request, not the daemon
             log.exception("a request could not be handled")
             self._refuse(letter.route, Refusal(ErrorCode.INTERNAL, "the daemon made a mistake; its log says more"))
 
-    def _take_request(self, route: Route, request: AnyRequest, received_at_ns: int) -> None:
+    def _request_in(self, letter: Letter) -> AnyRequest:
+        """What a letter asks. Every letter is counted as a request, so that requests, answers and refusals balance."""
+        try:
+            request = request_in(letter)
+        except Exception:
+            self._metrics.count_request(None)
+            raise
         self._metrics.count_request(request)
+        return request
+
+    def _take_request(self, route: Route, request: AnyRequest, received_at_ns: int) -> None:
         match request:
             case HelloRequest():
-                self._reply(route, self._about.hello(request))
+                self._reply(route, request, self._about.hello(request))
             case StatusRequest():
-                self._reply(route, self._about.status(request, self._queue()))
+                self._reply(route, request, self._about.status(request, self._queue()))
             case PingRequest(deep=True):
                 self._take_deep_ping(route, request, received_at_ns)
             case PingRequest():
-                self._reply(route, self._about.pong(request))
+                self._reply(route, request, self._about.pong(request))
             case TopologyRequest():
-                self._reply(route, topology(request, self._require_loaded(request.id)))
+                self._reply(route, request, topology(request, self._require_loaded(request.id)))
             case EstimateRequest():
                 check_capture_time(request, received_at_ns)
                 self._require_ready(request.id, received_at_ns)
@@ -182,7 +191,7 @@ class Desk:
                 self._finish(report)
             case Echoed(route, request) if (route, request) in self._deep_pings:
                 self._deep_pings.remove((route, request))
-                self._reply(route, self._about.pong(request))
+                self._reply(route, request, self._about.pong(request))
             case Unloaded(memory):
                 self._about.memory = memory
                 self._absence = "gone"
@@ -318,16 +327,17 @@ class Desk:
         seq = self._publisher.next_seq(request.source) if request.publish else None
         wanted = wanted_parts(hands, request.want)
         epoch = self._publisher.epoch
-        self._reply(job.route, EstimateReply(id=request.id, seq=seq, epoch=epoch, hands=wanted, timing=timing))
-        self._metrics.count_answer(timing)
+        self._reply(job.route, request, EstimateReply(id=request.id, seq=seq, epoch=epoch, hands=wanted, timing=timing))
+        self._metrics.note_times(timing)
         if seq is not None:
             model = self._about.model
             self._publisher.publish_hands(seq, request, hands, timing, model.name if model else "")
 
     # What goes out
 
-    def _reply(self, route: Route, reply: Reply) -> None:
+    def _reply(self, route: Route, request: AnyRequest, reply: Reply) -> None:
         self._requests.reply(route, encode(reply))
+        self._metrics.count_answer(request)
 
     def _refuse(self, route: Route, refusal: Refusal) -> None:
         self._metrics.count_refusal(refusal.error.code)

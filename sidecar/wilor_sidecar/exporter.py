@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _ASK_MS = 1000
 _LONGEST_S = 3.0
 _PREFIX = "wilor_sidecar"
-_LABELLED = {"requests": "op", "refused": "code"}
-"""Counters named `requests_OP` and `refused_CODE` become one metric each, with a label."""
+_LABELLED = {"requests": "op", "answered": "op", "refused": "code"}
+"""Counters named `requests_OP`, `answered_OP` and `refused_CODE` become one metric each, with a label."""
 
 
 class Exporter:

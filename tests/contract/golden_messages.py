@@ -165,7 +165,7 @@ def _status_reply() -> Map:
         "device": {"name": "gpu", "blas": "", "gflops": 2750.5, "mlx": "0.32.4"},
         "memory": {"active": 1_270_000_000, "cache": 0, "peak": 1_500_000_000, "process_peak": 1_900_000_000},
         "queue": {"waiting_crops": 2, "waiting_limit": 8, "running_crops": 1},
-        "counters": {"requests_estimate": 3, "answered": 2, "refused_busy": 1},
+        "counters": {"requests_estimate": 3, "answered_estimate": 2, "refused_busy": 1},
         "latency_ms": {"queue": stage, "model": stage, "total": stage},
         "subscriptions": ["hands/cam", "state"],
         "limits": _LIMITS,

@@ -16,6 +16,7 @@ from wilor_protocol import errors, events, hands, limits, names, replies, reques
 from wilor_protocol.codec import decode_request
 from wilor_protocol.errors import RETRYABLE, ErrorCode
 from wilor_protocol.version import PROTOCOL_VERSION
+from wilor_sidecar.metrics import Counted
 
 from . import golden_messages, protocol_md
 from .golden_files import GOLDEN, pack
@@ -139,6 +140,12 @@ def test_the_error_codes_are_those_of_the_code() -> None:
     """Every code is there, in order, and says rightly whether to try again."""
     described = [(row["code"], row["retryable"]) for row in protocol_md.table("Error codes")]
     assert described == [(code.value, "yes" if code in RETRYABLE else "no") for code in ErrorCode]
+
+
+def test_the_counters_are_those_of_the_code() -> None:
+    """Those that go by operation or code, and each that has a name of its own."""
+    described = [row["counter"] for row in protocol_md.table("Counters")]
+    assert described == ["requests_OP", "answered_OP", "refused_CODE", *get_args(Counted)]
 
 
 def test_the_states_are_those_of_the_code() -> None:

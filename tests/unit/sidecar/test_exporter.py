@@ -56,7 +56,7 @@ def test_every_number_of_the_status_is_told() -> None:
         ("uptime_seconds",): 61.5,
         ("requests_total", "estimate"): 3,
         ("refused_total", "busy"): 1,
-        ("answered_total",): 2,
+        ("answered_total", "estimate"): 2,
         ("latency_seconds", "model", "0.5"): 0.0255,
         ("latency_seconds", "total", "0.99"): 0.04025,
         ("crops", "waiting"): 2,

@@ -22,11 +22,19 @@ from .fakes import request_of, timing_of
     ],
 )
 def test_requests_are_counted_by_what_they_ask(request_: AnyRequest, counter: str) -> None:
-    """Each kind has a counter, named as on the wire."""
+    """Each kind has a counter of those that came and one of those that were answered, named as on the wire."""
     metrics = Metrics()
     metrics.count_request(request_)
     metrics.count_request(request_)
-    assert metrics.counters == {counter: 2}
+    metrics.count_answer(request_)
+    assert metrics.counters == {counter: 2, counter.replace("requests_", "answered_"): 1}
+
+
+def test_a_request_that_cannot_be_read_is_counted() -> None:
+    """It is refused like others, and requests and refusals have to balance."""
+    metrics = Metrics()
+    metrics.count_request(None)
+    assert metrics.counters == {"requests_unreadable": 1}
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
@@ -50,11 +58,10 @@ def test_nothing_timed_has_no_percentiles() -> None:
     assert Metrics().latency_ms() == {}
 
 
-def test_an_answer_is_counted_and_timed() -> None:
+def test_an_answer_is_timed() -> None:
     """Each stage has its own percentiles."""
     metrics = Metrics()
-    metrics.count_answer(timing_of(queue_ms=1.5, model_ms=2.5, total_ms=4.25))
-    assert metrics.counters["answered"] == 1
+    metrics.note_times(timing_of(queue_ms=1.5, model_ms=2.5, total_ms=4.25))
     stages = metrics.latency_ms()
     assert {stage: (each.p50, each.p95, each.p99, each.count) for stage, each in stages.items()} == {
         "queue": (1.5, 1.5, 1.5, 1),
@@ -67,16 +74,15 @@ def test_percentiles_are_percentiles() -> None:
     """Half, 95 and 99 of a hundred answers are no slower, in whatever order they came."""
     metrics = Metrics()
     for total_ms in np.random.default_rng(1).permutation(101):
-        metrics.count_answer(timing_of(total_ms=float(total_ms)))
+        metrics.note_times(timing_of(total_ms=float(total_ms)))
     total = metrics.latency_ms()["total"]
     assert (total.p50, total.p95, total.p99, total.count) == (50, 95, 99, 101)
 
 
 def test_only_the_last_thousand_answers_are_timed() -> None:
-    """Old times are forgotten, and memory does not grow; the count of answers goes on."""
+    """Old times are forgotten, and memory does not grow."""
     metrics = Metrics()
     for total_ms in [9000.0] * 500 + [1.0] * 1024:
-        metrics.count_answer(timing_of(total_ms=total_ms))
+        metrics.note_times(timing_of(total_ms=total_ms))
     total = metrics.latency_ms()["total"]
     assert (total.p99, total.count) == (1.0, 1024)
-    assert metrics.counters["answered"] == 1524

@@ -64,16 +64,16 @@ def test_top_shows_what_happens_in_a_second() -> None:
     """Between two looks of one life; the first look, and a restart between two, show none."""
     before = status()
     process = {**golden_messages.replies()["status_reply"]["process"], "cpu_s": 13.5}
-    counters = {"requests_estimate": 63, "answered": 42, "refused_busy": 1, "refused_expired": 4}
+    counters = {"requests_estimate": 63, "answered_estimate": 42, "refused_busy": 1, "refused_expired": 4}
     now = status(uptime_s=63.5, process=process, counters=counters)
     text = shown(now, before)
-    assert "answered 42 20.0" in text
+    assert "answered_estimate 42 20.0" in text
     assert "refused_busy 1 0.0" in text
     assert "refused_expired 4 2.0" in text
     assert "50.0 % CPU" in text
     assert "model 25.50 31.00 40.25 1024" in text
-    assert "\nanswered 42\n" in shown(now, None)
-    assert "\nanswered 42\n" in shown(now, status(epoch="another"))
+    assert "\nanswered_estimate 42\n" in shown(now, None)
+    assert "\nanswered_estimate 42\n" in shown(now, status(epoch="another"))
 
 
 def test_top_takes_no_markup() -> None:
