@@ -12,6 +12,7 @@ from wilor_client import HandClient
 from wilor_sidecar.daemon_process import DaemonProcess
 
 _HOME = pytest.StashKey[TestHome]()
+_SLOW_LIMIT_S = 3600
 _REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
@@ -20,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     home = TestHome(cache=config.rootpath / ".pytest_cache" / "home")
     home.move_in()
     config.stash[_HOME] = home
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes by nature may take longer than a test that hangs."""
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.timeout(_SLOW_LIMIT_S))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

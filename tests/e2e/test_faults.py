@@ -15,6 +15,7 @@ import pytest
 import zmq
 
 from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with, faulty_daemon
+from tests.unit.sidecar.fakes import wait_for
 from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError
 from wilor_protocol.codec import decode_event, subscription
 from wilor_protocol.events import STATE_TOPIC, StateEvent, hands_topic
@@ -25,6 +26,8 @@ from wilor_sidecar.daemon_process import DaemonProcess
 from .test_answers import wait_until_subscribed
 
 WAIT_S = 30
+HANG_LIMIT_S = "5"
+"""Long enough for what a test does meanwhile, also on a busy machine."""
 Start = Callable[..., DaemonProcess]
 
 
@@ -138,7 +141,7 @@ def test_nonsense_is_neither_answered_nor_published(start: Start) -> None:
 
 def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
     """While the engine hangs the daemon still answers; then every sender is told, and the process ends with 70."""
-    daemon = start("--hang-limit", "1", device="gpu")
+    daemon = start("--hang-limit", HANG_LIMIT_S, device="gpu")
     failures: list[RefusedError] = []
 
     def send(fault: Fault) -> None:
@@ -148,15 +151,13 @@ def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
     with client_of(daemon) as client, States(daemon) as states:
         hanging = threading.Thread(target=send, args=(Fault.HANG,))
         hanging.start()
-        while client.status().queue.running_crops == 0:
-            pass
+        wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", WAIT_S)
         waiting = threading.Thread(target=send, args=(Fault.NONE,))
         waiting.start()
-        while client.status().queue.waiting_crops == 0:
-            pass
+        wait_for(lambda: client.status().queue.waiting_crops == 1, "a frame that waits", WAIT_S)
         status = client.status()
         assert (status.live, status.state) == (True, "ready")
-        assert "hangs: running a batch of 1 for over 1 s" in states.next().reason
+        assert f"hangs: running a batch of 1 for over {HANG_LIMIT_S} s" in states.next().reason
         hanging.join(WAIT_S)
         waiting.join(WAIT_S)
     assert [refused.code for refused in failures] == [ErrorCode.ENGINE_ERROR] * 2
@@ -166,12 +167,11 @@ def test_a_hang_is_reported_and_ends_the_process(start: Start) -> None:
 
 def test_a_deep_ping_is_answered_by_a_hanging_engine_too(start: Start) -> None:
     """With a refusal, when the daemon gives up; not with silence."""
-    daemon = start("--hang-limit", "1", device="gpu")
+    daemon = start("--hang-limit", HANG_LIMIT_S, device="gpu")
     sender = threading.Thread(target=lambda: _ignore_refusal(daemon, crop_with(Fault.HANG)))
     with client_of(daemon) as client:
         sender.start()
-        while client.status().queue.running_crops == 0:
-            pass
+        wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", WAIT_S)
         with pytest.raises(RefusedError) as refused:
             client.ping(deep=True)
         assert refused.value.code == ErrorCode.ENGINE_ERROR

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from tests.unit.sidecar.fakes import wait_for
 from wilor_client import HandClient
 from wilor_client.errors import HandClientError
 from wilor_protocol.replies import State
@@ -31,8 +32,7 @@ def stop_while_busy(daemon: DaemonProcess) -> None:
 
     threading.Thread(target=estimate).start()
     with HandClient(daemon.requests_address, timeout_ms=20_000) as client:
-        while not client.status().queue.running_crops:
-            pass
+        wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", 30)
     daemon.process.terminate()
 
 
