@@ -11,7 +11,7 @@ from typing import NamedTuple
 _HOLDS_NS = 60 * 10**9
 """Two clocks that NTP steers drift apart by up to 0.5 ms a second; ordinary ones by a fiftieth of that."""
 
-_HOLDS_IN_DOUBT_NS = 10**9
+_DOUBTS_APART_NS = 10**9
 """Where many frames expire because the daemon is slow, measuring anew after each would make it slower."""
 
 _ROUNDING_NS = 10**6
@@ -47,6 +47,7 @@ class DaemonClock:
         self._is_ours = is_ours
         self._best: ClockSample | None = None
         self._holds_until_ns = 0
+        self._no_doubt_until_ns = 0
         self._epoch: str | None = None
 
     @property
@@ -69,9 +70,11 @@ class DaemonClock:
         return self._best.ahead_ns
 
     def doubt(self) -> None:
-        """Something happened that a wrong clock may have caused, or that may have changed it."""
-        if self._best is not None:
-            self._holds_until_ns = min(self._holds_until_ns, self._best.after_ns + _HOLDS_IN_DOUBT_NS)
+        """Something happened that a wrong clock may have caused, or that may have changed it: measure it anew."""
+        now_ns = time.monotonic_ns()
+        if now_ns >= self._no_doubt_until_ns:
+            self._best = None
+            self._no_doubt_until_ns = now_ns + _DOUBTS_APART_NS
 
     def check(self, epoch: str, sample: ClockSample) -> None:
         """Forget what was measured in another life of the daemon, or disagrees with a reading that came with an answer.

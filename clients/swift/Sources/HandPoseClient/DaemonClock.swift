@@ -18,12 +18,13 @@ struct DaemonClock {
     /// Two clocks that NTP steers drift apart by up to 0.5 ms a second; ordinary ones by a fiftieth of that.
     private static let holdsNs: Int64 = 60_000_000_000
     /// Where many frames expire because the daemon is slow, measuring anew after each would make it slower.
-    private static let holdsInDoubtNs: Int64 = 1_000_000_000
+    private static let doubtsApartNs: Int64 = 1_000_000_000
     private static let roundingNs: Int64 = 1_000_000
 
     private let isOurs: Bool
     private var best: ClockSample?
     private var holdsUntilNs: Int64 = 0
+    private var noDoubtUntilNs: Int64 = 0
     private var epoch: String?
 
     /// - Parameter isOurs: the daemon is on this host: there is one clock, and nothing to measure.
@@ -43,9 +44,11 @@ struct DaemonClock {
         holdsUntilNs = sample.afterNs + Self.holdsNs
     }
 
-    /// Something happened that a wrong clock may have caused, or that may have changed it.
-    mutating func doubt() {
-        if let best { holdsUntilNs = min(holdsUntilNs, best.afterNs + Self.holdsInDoubtNs) }
+    /// Something happened that a wrong clock may have caused, or that may have changed it: measure anew, for once.
+    mutating func doubt(nowNs: Int64) {
+        guard nowNs >= noDoubtUntilNs else { return }
+        best = nil
+        noDoubtUntilNs = nowNs + Self.doubtsApartNs
     }
 
     /// Forgets what was measured in another life of the daemon, or disagrees with a reading that came with an answer:

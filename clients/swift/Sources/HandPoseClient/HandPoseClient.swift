@@ -247,7 +247,7 @@ public actor HandPoseClient {
             let reply = try await connection.exchange(id, body, deadline: end)
             return try Self.read(reply, id: id)
         } catch {
-            if error.code == .noReply || error.code == .refused(.expired) { clock.doubt() }
+            if error.code == .noReply || error.code == .refused(.expired) { clock.doubt(nowNs: MonotonicClock.nowNs()) }
             throw error
         }
     }

@@ -20,10 +20,12 @@ extension HandPose {
 
 extension PoseEvent {
     /// One line for the frame, and one for each hand.
-    var summary: String {
+    ///
+    /// - Parameter nowNs: on the daemon's clock.
+    func summary(nowNs: Int64) -> String {
         let lost = missed > 0 ? ", \(missed) missed" : ""
         let anew = startsAnew ? ", begins anew" : ""
-        let milliseconds = String(format: "%.1f ms old", age() / .milliseconds(1))
+        let milliseconds = String(format: "%.1f ms old", age(nowNs: nowNs) / .milliseconds(1))
         let lines = ["frame \(message.frame), \(milliseconds)\(lost)\(anew)"] + message.hands.map { "  " + $0.summary }
         return lines.joined(separator: "\n")
     }

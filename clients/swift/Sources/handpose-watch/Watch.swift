@@ -10,6 +10,7 @@ struct Watch {
                handpose-watch estimate FILE --side left|right [--size W,H --box X1,Y1,X2,Y2] [--source NAME]
                handpose-watch state
         with  --run-dir DIR    of the daemon; default: where this user's runs
+              --tcp HOST:PORT [--keys FILE]    to reach it over TCP; keys from `wilor-sidecar keys add`
 
         FILE holds bytes R, G, B, row by row: a crop of 256 x 256 pixels, or with --size a whole image, out of which the
         hand in --box is cut.
@@ -27,12 +28,11 @@ struct Watch {
 
     private static func run(_ words: [String]) async throws {
         let arguments = try Arguments(
-            words, options: ["--run-dir", "--source", "--side", "--size", "--box", "--count", "--keeping"])
-        let source = arguments["--source"]
-        let configuration =
-            arguments["--run-dir"].map { HandPoseConfiguration(runDirectory: $0, source: source) }
-            ?? HandPoseConfiguration(source: source)
-        try await HandPoseClient.withConnection(configuration) { client in
+            words,
+            options: [
+                "--run-dir", "--tcp", "--keys", "--source", "--side", "--size", "--box", "--count", "--keeping",
+            ])
+        try await HandPoseClient.withConnection(configuration(arguments)) { client in
             switch arguments.operands.first {
             case "events": try await events(client, arguments)
             case "estimate": try await estimate(client, arguments)
@@ -42,13 +42,23 @@ struct Watch {
         }
     }
 
+    private static func configuration(_ arguments: Arguments) throws -> HandPoseConfiguration {
+        let source = arguments["--source"]
+        if let directory = arguments["--run-dir"] {
+            return HandPoseConfiguration(runDirectory: directory, source: source)
+        }
+        let keys = try arguments["--keys"].map { path throws(HandPoseError) in try ClientKeys(file: path) }
+        return HandPoseConfiguration(
+            requestsAddress: arguments["--tcp"].map { "tcp://\($0)" }, source: source, keys: keys)
+    }
+
     private static func events(_ client: HandPoseClient, _ arguments: Arguments) async throws {
         guard arguments.operands.count == 2 else { throw UsageError(message: "expected a source") }
         let count = arguments["--count"].flatMap { Int($0) } ?? .max
         let keeping = arguments["--keeping"].flatMap { Int($0) } ?? 1
         var printed = 0
         for try await event in try client.poseEvents(source: arguments.operands[1], mesh: false, keeping: keeping) {
-            show(event.summary)
+            show(event.summary(nowNs: try await client.nowNs()))
             printed += 1
             if printed >= count { break }
         }

@@ -11,17 +11,26 @@ import Testing
         return ClockSample(beforeNs: beforeNs, daemonNs: beforeNs + roundTripNs / 2 + aheadNs, afterNs: afterNs)
     }
 
-    @Test("A measured clock holds for a minute, and in doubt for a second")
+    @Test("A measured clock holds for a minute")
     func holds() {
         var clock = DaemonClock(isOurs: false)
-        clock.doubt()
         #expect(clock.aheadNs(nowNs: 0) == nil)
         clock.set(sample(aheadNs: 7, afterNs: second))
         #expect(clock.aheadNs(nowNs: 60 * second) == 7)
         #expect(clock.aheadNs(nowNs: 61 * second) == nil)
-        clock.doubt()
-        #expect(clock.aheadNs(nowNs: second * 19 / 10) == 7)
+    }
+
+    @Test("A doubtful clock is measured anew, once a second")
+    func doubts() {
+        var clock = DaemonClock(isOurs: false)
+        clock.set(sample(aheadNs: 7, afterNs: second))
+        clock.doubt(nowNs: 2 * second)
         #expect(clock.aheadNs(nowNs: 2 * second) == nil)
+        clock.set(sample(aheadNs: 7, afterNs: 2 * second))
+        clock.doubt(nowNs: second * 29 / 10)
+        #expect(clock.aheadNs(nowNs: 3 * second) == 7)
+        clock.doubt(nowNs: 3 * second)
+        #expect(clock.aheadNs(nowNs: 3 * second) == nil)
     }
 
     @Test(

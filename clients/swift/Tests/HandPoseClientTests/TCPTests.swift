@@ -31,6 +31,10 @@ struct TCPTests {
             #expect(event.seq == reply.seq && event.hands[0].keypoints == reply.hands[0].keypoints)
             #expect(event.age(nowNs: try await client.nowNs()) > .zero)
         }
+        let place = address.dropFirst("tcp://".count)
+        let watch = try Tool("handpose-watch", ["state", "--tcp", "\(place)", "--keys", folder.file("client.toml")])
+        #expect(watch.line().hasPrefix("daemon is ready: "))
+        watch.kill()
         for keys in [
             nil,
             try ClientKeys(
