@@ -1,9 +1,9 @@
-# A Homebrew formula, for a tap. `make dist` fills in the version and the digest of the source archive that it builds, and
-# puts the result beside it; see launchd/README.md.
+# A Homebrew formula, for a tap. `make dist` fills in address and digest of the source archive that it builds, and puts the
+# result beside it; see launchd/README.md. The package is not on PyPI: who publishes the archive changes the address.
 class WilorSidecar < Formula
   desc "Local daemon that answers hand crops with 3-D hand poses"
-  homepage "https://pypi.org/project/wilor-sidecar/"
-  url "https://files.pythonhosted.org/packages/source/w/wilor-sidecar/@{archive}"
+  homepage "https://github.com/rolpotamias/WiLoR"
+  url "@{address}"
   sha256 "@{sha256}"
   license "MIT"
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -139,6 +140,71 @@ def test_watch_prints_events(daemon: DaemonProcess) -> None:
     assert "left index tip" in printed
 
 
+def test_watch_says_what_it_waits_for(daemon: DaemonProcess) -> None:
+    """A daemon that is not there, or hands of a source that nobody sends; the output has only events."""
+    for run_dir, words in (
+        (Path("/tmp/wilor-nobody-here"), "no daemon answers at ipc:///tmp/wilor-nobody-here/requests; waiting for one"),
+        (daemon.run_dir, "is ready; waiting for hands of mistyped"),
+    ):
+        arguments = [*PROGRAM, "watch", "mistyped", "--run-dir", str(run_dir)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+            assert watch.stderr is not None
+            assert words in watch.stderr.readline()
+            watch.send_signal(signal.SIGINT)
+            printed, complaint = watch.communicate(timeout=20)
+        assert (watch.returncode, printed, complaint) == (130, "", "")
+
+
+def test_a_reader_that_has_gone_is_not_mourned(tmp_path: Path) -> None:
+    """`wilor-sidecar config | true`: nobody is left to be told anything."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run([*PROGRAM, "config"], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_full_disk_behind_the_output_is_told() -> None:
+    """In a sentence, once."""
+    with Path("/dev/full").open("wb") as full:
+        run = subprocess.run([*PROGRAM, "config"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert run.returncode == 75
+    assert run.stderr == b"wilor-sidecar: [Errno 28] No space left on device\n"
+
+
+def test_characters_that_the_terminal_does_not_know(tmp_path: Path) -> None:
+    """They are escaped, and nothing falls over."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "XDG_CONFIG_HOME": str(tmp_path / "Zoë")}
+    run = subprocess.run([*PROGRAM, "config"], capture_output=True, env=environment, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    assert rb"Zo\xeb" in run.stdout
+
+
+def test_a_closed_output_is_none() -> None:
+    """A supervisor may have none to give."""
+    shell = ["sh", "-c", f"{' '.join(PROGRAM)} config >&-"]
+    run = subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_ctrl_c_during_the_first_imports() -> None:
+    """No traceback either, whatever is being imported."""
+    code = (
+        "import builtins, signal, os\n"
+        "real = builtins.__import__\n"
+        "def slow(name, *rest):\n"
+        "    if name == 'zmq': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = slow\n"
+        "from wilor_sidecar.entry import run; run()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, "status"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stderr) == (130, "")
+
+
 def test_demo_shows_the_whole_way(tmp_path: Path) -> None:
     """The demo starts a daemon, shows events, saves two short animations with their errors, and stops the daemon."""
     result = command("demo", "--frames", "2", "--out", str(tmp_path))
@@ -179,6 +245,18 @@ def test_demo_shows_photographs(reference: Path, tmp_path: Path) -> None:
         (("serve", "--metrics", "0.0.0.0:9090"), 78, "loopback"),
         (("serve", "--metrics", "9090"), 78, "as 127.0.0.1:9090"),
         (("top", "--every", "0"), 64, "positive"),
+        (("top", "--every", "abc"), 64, "--every: expected a positive number of seconds, 86400 at most, got 'abc'"),
+        (("top", "--count", "0"), 64, "--count: expected a whole number of 1 or more, got '0'"),
+        (("watch", "x", "--count", "-1"), 64, "--count: expected a whole number of 1 or more"),
+        (("watch", "x" * 65), 64, "source: expected a length of 1 to 64, got 65"),
+        (("agent", "restart", "--timeout", "nan"), 64, "--timeout: expected a positive number of seconds"),
+        (("agent", "logs", "-n", "-3"), 64, "--lines: expected"),
+        (("demo", "--frames", "0"), 64, "--frames: expected a whole number of 1 or more"),
+        (("serve", "--super", "systemd"), 64, "--super: there is no such argument; the nearest is --supervisor"),
+        (("status", "--run-dir", "~nosuch/x"), 78, "run_dir: expected a path, got '~nosuch/x' (flag --run-dir)"),
+        (("serve", "--unload-after", "inf"), 78, "unload_after: expected a number from 0 to 604800, got inf"),
+        (("models", "remove", "embedded"), 1, "embedded belongs to the package"),
+        (("estimate", "nothing.jpg", *("--box=1,2,3,4", "--side=left") * 9), 64, "--box: expected 8 hands at most"),
         (("estimate", "nothing.jpg", "--box", "1,2,3", "--side", "left"), 64, "four numbers"),
         (("estimate", "nothing.jpg", "--box", "1,2,3,4", "--side", "left"), 1, "nothing.jpg"),
         (("convert", "nothing.ckpt", "--out", "x"), 1, "nothing.ckpt"),

@@ -42,7 +42,7 @@ class MissingOpenCVError(ImportError):
     """OpenCV is not installed; nothing that cuts or draws pictures works without it."""
 
     def __init__(self) -> None:
-        super().__init__('OpenCV is needed to cut crops and draw hands: pip install "wilor-sidecar[camera]"')
+        super().__init__("OpenCV is needed to cut crops and draw hands: pip install opencv-python")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from wilor_sidecar.agent.program import find_program
 from wilor_sidecar.agent.report import Report
 from wilor_sidecar.agent.supervisor import Supervisor, supervisor_of_this_system
 from wilor_sidecar.agent.waiting import ask, wait_until_ready
+from wilor_sidecar.cli.argument_types import count_or_none, seconds
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
@@ -55,12 +56,14 @@ def add_parser(commands: SubParsers) -> None:
     restart = add_command(actions, "restart", _run_restart, "Stop and start it: for new settings, or a new model.")
     for action in (install, start, restart):
         action.add_argument(
-            "--timeout", type=float, default=_TIMEOUT_S, metavar="S", help="how long to wait until it is ready"
+            "--timeout", type=seconds, default=_TIMEOUT_S, metavar="S", help="how long to wait until it is ready"
         )
     add_command(actions, "status", _run_status, "Say how it is. Exit status 0 when it is ready, else 1.")
     logs = add_command(actions, "logs", _run_logs, "Print the end of its log.")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
-    logs.add_argument("-n", "--lines", type=int, default=_LOG_LINES, metavar="N", help="(default: %(default)s)")
+    logs.add_argument(
+        "-n", "--lines", type=count_or_none, default=_LOG_LINES, metavar="N", help="(default: %(default)s)"
+    )
 
 
 def _here() -> _Here:

@@ -10,6 +10,7 @@ from wilor_sidecar.bench.dtypes import full_size, measure_dtypes
 from wilor_sidecar.bench.full_size import full_size_folder
 from wilor_sidecar.bench.round_trip import measure_throughput, time_round_trips
 from wilor_sidecar.bench.samples import HEADER
+from wilor_sidecar.cli.argument_types import count
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
@@ -33,7 +34,7 @@ def add_parser(commands: SubParsers) -> None:
         action="store_true",
         help="WiLoR's size with random weights: 2.5 GB, made here the first time, for which 5 GB are needed",
     )
-    parser.add_argument("--runs", type=_runs, default=50, metavar="N", help="times of each thing (default: 50)")
+    parser.add_argument("--runs", type=count, default=50, metavar="N", help="times of each thing (default: 50)")
     parser.add_argument("--batches", type=_batches, default=(1, 2, 4, 8), metavar="B,B", help="(default: 1,2,4,8)")
     parser.add_argument("--only", choices=("network", "daemon"), help="one part (default: both)")
     parser.add_argument(
@@ -66,12 +67,6 @@ def _located(arguments: argparse.Namespace, store: ModelStore) -> str:
     """What to load, by a path that means the same to a daemon elsewhere."""
     located = store.locate(arguments.model or EMBEDDED)
     return located if located == EMBEDDED else str(Path(located).absolute())
-
-
-def _runs(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
-    return int(text)
 
 
 def _batches(text: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from wilor_sidecar.cli.argument_types import count
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
@@ -29,7 +30,9 @@ def add_parser(commands: SubParsers) -> None:
     parser.add_argument(
         "--mean-params", type=Path, metavar="FILE", help="mano_mean_params.npz (default: in the source)"
     )
-    parser.add_argument("--heads", type=int, metavar="N", help="attention heads (default: width / 80, else width / 64)")
+    parser.add_argument(
+        "--heads", type=count, metavar="N", help="attention heads (default: width / 80, else width / 64)"
+    )
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the blocks (default: float32)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing converted folder")
 

@@ -23,6 +23,7 @@ from wilor_protocol.events import joints_topic
 from wilor_protocol.names import Side
 from wilor_protocol.replies import StatusReply
 from wilor_sidecar.accuracy import aligned_error_m, box_error
+from wilor_sidecar.cli.argument_types import count
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.demo_film import Frame, film
 from wilor_sidecar.cli.exits import Exit
@@ -66,7 +67,7 @@ def add_parser(commands: SubParsers) -> None:
     parser = add_command(commands, "demo", run, "Show the daemon at work, from start to stop.")
     parser.add_argument("--model", default="embedded", help="see `serve --model` (default: embedded)")
     parser.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR", help="where the pictures go")
-    parser.add_argument("--frames", type=int, metavar="N", help="of each shot of the film (default: all 32)")
+    parser.add_argument("--frames", type=count, metavar="N", help="of each shot of the film (default: all 32)")
     parser.add_argument(
         "--photos",
         type=Path,

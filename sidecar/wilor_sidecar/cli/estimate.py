@@ -8,7 +8,9 @@ import msgspec
 
 from wilor_client import JOINT_NAMES, HandClient
 from wilor_protocol.hands import Hand
+from wilor_protocol.limits import MAX_HANDS
 from wilor_protocol.names import Side
+from wilor_sidecar.cli.argument_types import milliseconds
 from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError
@@ -33,15 +35,19 @@ def add_parser(commands: SubParsers) -> None:
     parser.add_argument("--side", action="append", required=True, choices=_SIDES, help="of each box's hand, in order")
     parser.add_argument("--draw", type=Path, metavar="OUT", help="write the photograph with the hands over it")
     parser.add_argument("--json", action="store_true", help="everything but the mesh, as JSON")
-    parser.add_argument("--timeout-ms", type=int, default=10_000, metavar="MS", help="for the answer (default: 10000)")
+    parser.add_argument(
+        "--timeout-ms", type=milliseconds, default=10_000, metavar="MS", help="for the answer (default: 10000)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Cut, ask, show."""
-    photo = read_picture(arguments.photo)
     if len(arguments.box) != len(arguments.side):
         counts = f"{len(arguments.side)} for {len(arguments.box)}"
         raise CommandError(f"--side: expected one for each --box, got {counts}", Exit.USAGE)
+    if len(arguments.box) > MAX_HANDS:
+        raise CommandError(f"--box: expected {MAX_HANDS} hands at most, got {len(arguments.box)}", Exit.USAGE)
+    photo = read_picture(arguments.photo)
     detections: list[Detection] = list(zip(arguments.box, arguments.side, strict=True))
     crops = cut_crops(photo, detections)
     with HandClient(requests_of(arguments), timeout_ms=arguments.timeout_ms, keys=keys_of(arguments)) as client:

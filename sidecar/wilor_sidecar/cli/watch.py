@@ -2,18 +2,23 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
-from wilor_client import HandClient, HandEvents, HandsEvent, PoseEvent
+from wilor_client import HandClient, HandClientError, HandEvents, HandsEvent, PoseEvent
+from wilor_sidecar.cli.argument_types import count, source
 from wilor_sidecar.cli.commands import SubParsers, add_command, add_daemon_flags, events_of, keys_of, requests_of
 from wilor_sidecar.cli.exits import Exit
+
+_QUIET_MS = 1000
+"""After so long without an event it is said what is waited for."""
 
 
 def add_parser(commands: SubParsers) -> None:
     """Declare the command."""
     parser = add_command(commands, "watch", run, "Print a source's events as they come, until interrupted.")
     add_daemon_flags(parser)
-    parser.add_argument("source", help="as the sender of the frames calls itself")
-    parser.add_argument("--count", type=int, metavar="N", help="stop after so many")
+    parser.add_argument("source", type=source, help="as the sender of the frames calls itself")
+    parser.add_argument("--count", type=count, metavar="N", help="stop after so many")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,14 +26,43 @@ def run(arguments: argparse.Namespace) -> int:
     keys = keys_of(arguments)
     with (
         HandEvents(arguments.source, events_of(arguments), mesh=False, keys=keys) as events,
-        HandClient(requests_of(arguments), keys=keys) as client,  # knows the daemon's clock, over TCP too
+        HandClient(requests_of(arguments), timeout_ms=_QUIET_MS, keys=keys) as client,
     ):
-        for number, event in enumerate(events, start=1):
+        for number, event in enumerate(_events(events, client, arguments.source), start=1):
+            # the client knows the daemon's clock, over TCP too
             sys.stdout.write(event_line(event, event.age_ms(client.now_ns())) + "\n")
             sys.stdout.flush()
             if number == arguments.count:
                 break
     return Exit.OK
+
+
+def _events(events: HandEvents, client: HandClient, source: str) -> Iterator[PoseEvent]:
+    """Events for ever; why none comes is said once, until something changes."""
+    said = ""
+    has_come = False
+    while True:
+        event = events.next(_QUIET_MS)
+        if event is not None:
+            said, has_come = "", True
+            yield event
+            continue
+        why = _why_quiet(client, source, has_come=has_come)
+        if why and why != said:
+            sys.stderr.write(f"{why}\n")
+            sys.stderr.flush()
+        said = why
+
+
+def _why_quiet(client: HandClient, source: str, *, has_come: bool) -> str:
+    """What is waited for; empty when it is only a hand, as after others have come."""
+    try:
+        state = client.status().state
+    except HandClientError:
+        return f"no daemon answers at {client.address}; waiting for one"
+    if state == "ready" and has_come:
+        return ""
+    return f"the daemon at {client.address} is {state}; waiting for hands of {source}"
 
 
 def event_line(event: PoseEvent, age_ms: float) -> str:

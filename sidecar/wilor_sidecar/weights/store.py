@@ -164,6 +164,8 @@ class ModelStore:
         Raises:
             WeightsError: there is no such model, or it cannot be deleted.
         """
+        if name == EMBEDDED:
+            raise WeightsError(f"{EMBEDDED} belongs to the package and cannot be removed; another is served if chosen")
         folder = self.folder(name)
         if not folder.is_dir() or folder.is_symlink():
             raise WeightsError(f"{name}: there is no such model in {self.root}")

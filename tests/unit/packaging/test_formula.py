@@ -33,10 +33,10 @@ def formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
-def test_it_names_the_archive(formula: dict[str, Any]) -> None:
-    """Address, digest, licence and requirements; and it has a test."""
+def test_it_names_the_archive(formula: dict[str, Any], tmp_path: Path) -> None:
+    """Its address, which is no index's, digest, licence and requirements; and it has a test."""
     facts = formula["facts"]
-    assert facts["url"] == [f"https://files.pythonhosted.org/packages/source/w/wilor-sidecar/{_ARCHIVE}"]
+    assert facts["url"] == [(tmp_path / _ARCHIVE).as_uri()]
     assert facts["sha256"] == [hashlib.sha256(b"the archive").hexdigest()]
     assert facts["license"] == ["MIT"]
     assert {"arch": "arm64"} in facts["depends_on"]
