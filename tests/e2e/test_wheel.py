@@ -1,6 +1,7 @@
 """The wheel that people install: everything is in it, and works far from this repository."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -81,12 +82,25 @@ def test_the_agent_of_an_installed_tool(name: str, wheel: Path, tmp_path: Path) 
         first = session.pid()
         install()
         assert f"{session.unit} is as it should be" in agent(session, program, "install")
-        assert session.pid() == first
+        assert session.pid() == first, "the same version again is no reason to interrupt anybody"
+        make_older(session.home)
         agent(session, program, "restart")
-        assert session.pid() not in (first, None)
+        older = session.pid()
+        assert older not in (first, None)
+        install()
+        assert "wilor-sidecar 0.0.1 is still running: it is replaced by " in agent(session, program, "install")
+        assert session.pid() not in (first, older, None)
         assert "\nready: serving embedded" in agent(session, program, "status")
         agent(session, program, "uninstall")
         assert not session.unit.exists()
+
+
+def make_older(home: Path) -> None:
+    """Let the installed program be of an older version. The installer may share the file: it is replaced."""
+    [file] = home.rglob("site-packages/wilor_protocol/version.py")
+    text = re.sub(r'(__version__ = )"[^"]*"', r'\1"0.0.1"', file.read_text())
+    file.unlink()
+    file.write_text(text)
 
 
 def agent(session: LinuxSession, program: Path, *arguments: str) -> str:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from wilor_protocol.replies import State, StatusReply
@@ -76,6 +77,7 @@ def _here() -> _Here:
 
 def _usable() -> _Here:
     """The same, where a start has a chance."""
+    import_module("wilor_sidecar.cli.serve")  # where a part of the installation is missing, it is told here and now
     here = _here()
     if here.settings.problem:
         raise CommandError(f"{here.settings.problem}\nNothing was changed. Mend {here.settings.file}.", Exit.CONFIG)

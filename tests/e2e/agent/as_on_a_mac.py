@@ -7,7 +7,7 @@ AS_OF_VERSION the command is also of that version, as after an upgrade.
 import os
 import sys
 
-from wilor_sidecar.cli import agent
+from wilor_sidecar.cli import agent, serve  # noqa: F401 - see below
 from wilor_sidecar.entry import run
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def run_without(module: str, *arguments: str) -> "subprocess.CompletedProcess[st
         ("PIL", ("estimate",)),
         ("psutil", ("serve",)),
         ("rich", ("top",)),
+        ("psutil", ("agent", "install")),
         ("huggingface_hub", ("setup", "--offline", "--accept-licences")),
     ],
 )
