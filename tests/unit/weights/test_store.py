@@ -119,7 +119,7 @@ def test_removing_the_chosen_model_goes_back_to_the_embedded_one(store: ModelSto
     assert not [path for path in store.root.iterdir() if "removed" in path.name]
     with pytest.raises(WeightsError, match="no such model"):
         store.remove("first")
-    with pytest.raises(WeightsError, match="no name for a model"):
+    with pytest.raises(WeightsError, match="belongs to the package"):
         store.remove("embedded")
 
 
