@@ -102,6 +102,10 @@ class Service:
             load: makes the network; called on the engine's thread.
             upkeep: how it looks after itself.
             end_process: ends the process on the spot; called from the watchdog's thread when ours hangs.
+
+        Raises:
+            RunDirectoryError: something that is no socket stands in the place of one.
+            OSError: a socket cannot be made there.
         """
         self._failure: Ending | None = None
         self._directory = directory
@@ -143,6 +147,7 @@ class Service:
 
         Raises:
             ConfigError: not there.
+            RunDirectoryError, OSError: as at first.
         """
         self._door = door
         door.open(self._context, self._requests.socket, self._events.socket, self._places)

@@ -6,8 +6,6 @@ import sys
 from contextlib import nullcontext
 from typing import NoReturn
 
-import zmq
-
 from wilor_sidecar.cli.commands import SubParsers, add_command
 from wilor_sidecar.cli.exits import Exit
 from wilor_sidecar.cli.failure import CommandError, status_of_refusal
@@ -67,10 +65,10 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     sys.setswitchinterval(_SWITCH_S)
     try:
         service = Service(directory, lambda: _load(model), upkeep=_upkeep_of(config), end_process=_end_process)
-    except zmq.ZMQError as error:
-        raise CommandError(f"{directory.path}: no sockets there: {error.strerror}", status_of_refusal(error)) from error
-    if door:
-        service.open_to_tcp(door)
+        if door:
+            service.open_to_tcp(door)
+    except (OSError, RunDirectoryError) as error:
+        raise CommandError(f"{directory.path}: no sockets there: {error}", status_of_refusal(error)) from error
     with Exporter(config.metrics, directory.requests_address) if config.metrics else nullcontext():
         ending = service.run()
     _end_process(ending)
