@@ -3,6 +3,8 @@ import HandPoseClient
 import TestSupport
 import Testing
 
+@testable import HandPoseClient
+
 /// The crop rule, against the Python client's `make_crop` and by itself.
 @Suite struct CropTests {
     private struct Picture: Decodable {
@@ -104,6 +106,12 @@ import Testing
         for (width, height) in [(0, 0), (3, 4), (-1, -9), (.max, .max)] {
             expectInvalid("image: expected") { try RGBImage(pixels: [1, 2, 3], width: width, height: height) }
         }
+    }
+
+    @Test("A pixel format is told by its four characters, or its number")
+    func pixelFormats() {
+        #expect(fourCharacters(0x3432_3076) == "420v" && fourCharacters(0x4247_5241) == "BGRA")
+        #expect(fourCharacters(32) == "32")
     }
 
     private func expectInvalid(_ start: String, _ body: () throws -> some Any) {
