@@ -227,10 +227,10 @@ def test_other_rescales_are_refused(rescale: float) -> None:
         make_crop(photograph(), (1.0, 1.0, 5.0, 5.0), "right", rescale=rescale)
 
 
-def test_missing_opencv_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_opencv_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without OpenCV the error says what to install."""
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingOpenCVError, match=r'pip install "wilor-sidecar\[camera\]"'):
+    with pytest.raises(MissingOpenCVError, match="pip install opencv-python"):
         make_crop(photograph(), (1.0, 1.0, 5.0, 5.0), "right")
 
 
