@@ -10,6 +10,7 @@ setup: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	$(PYTHON) -c 'import platform as p, sys; sys.exit(sys.platform == "darwin" and p.machine() != "arm64" and "On a Mac MLX needs Apple silicon and a Python built for it: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[daemon,camera,dev]'
 	touch $@
@@ -48,6 +49,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --no-warn-unreachable
 
 format: $(INSTALLED)
 	$(BIN)/ruff format --quiet .

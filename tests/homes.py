@@ -16,7 +16,7 @@ class TestHome:
     """The directories that a program looks for, in a fresh folder with a short path, as sockets need it.
 
     Attributes:
-        variables: that lead to them.
+        variables: that lead to them, and make numbers exact.
     """
 
     __test__ = False
@@ -31,6 +31,7 @@ class TestHome:
         run = self._folder / "run"
         run.mkdir(mode=0o700)
         self.variables = {
+            "MLX_ENABLE_TF32": "0",  # as `settle_mlx` has it in our own processes
             "HOME": str(self._folder),
             "XDG_CONFIG_HOME": str(self._folder / ".config"),
             "XDG_DATA_HOME": str(self._folder / ".local" / "share"),

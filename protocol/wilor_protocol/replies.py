@@ -149,7 +149,7 @@ class Queue(Struct, frozen=True, kw_only=True):
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """Bytes: MLX's own (in use, kept for reuse, highest) and the whole process's highest resident size."""
+    """Bytes: MLX's own (in use, kept for reuse, highest) and the whole process's highest `resident`."""
 
     active: int
     cache: int
@@ -161,7 +161,7 @@ class Process(Struct, frozen=True, kw_only=True):
     """The daemon's process now, whatever its network does.
 
     Attributes:
-        resident: bytes in memory.
+        resident: bytes in memory; on a Mac the physical footprint, which counts what the GPU holds.
         cpu_s: time that it has computed, s, all threads.
         threads: that it has.
         open_files: descriptors, sockets among them.

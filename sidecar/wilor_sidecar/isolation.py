@@ -1,7 +1,6 @@
 """Work that reads what strangers wrote, in a process of its own with limits on what it may take.
 
-The parent sends one request and gets one answer, or one sentence that says why not. The child dies with its parent. On
-a Mac the kernel does not enforce the limit on memory; the others hold there too.
+The parent sends one request and gets one answer, or one sentence that says why not. The child dies with its parent.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+import psutil
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply", bound=msgspec.Struct)
@@ -26,7 +26,7 @@ class Limits(msgspec.Struct, frozen=True):
     """What a child may take; None: as much as it likes.
 
     Attributes:
-        memory_bytes: of address space, files that it maps included.
+        memory_bytes: of address space, files that it maps included, beyond what the program itself takes.
         cpu_s: of processor time.
         file_bytes: of any file that it writes.
         wall_s: until it is killed.
@@ -149,8 +149,10 @@ def _die_with_the_parent(lifeline: int) -> None:
 
 def _take_limits(limits: Limits) -> None:
     """Set what the kernel will enforce; a limit that is already lower stays."""
+    # A Mac's processes have gigabytes mapped before their first line, and a limit below that is refused there.
+    mapped_bytes = psutil.Process().memory_info().vms
     wanted = {
-        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_AS: None if limits.memory_bytes is None else mapped_bytes + limits.memory_bytes,
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CORE: 0,

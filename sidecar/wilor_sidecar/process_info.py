@@ -8,6 +8,7 @@ import psutil
 import zmq
 
 from wilor_protocol.replies import Process
+from wilor_sidecar.process_memory import footprint_bytes
 
 _this = psutil.Process()
 
@@ -17,7 +18,7 @@ def process_now() -> Process:
     with _this.oneshot():
         times = _this.cpu_times()
         return Process(
-            resident=_this.memory_info().rss,
+            resident=footprint_bytes(),
             cpu_s=round(times.user + times.system, 3),
             threads=_this.num_threads(),
             open_files=_this.num_fds(),

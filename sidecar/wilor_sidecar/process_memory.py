@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -15,16 +14,16 @@ def footprint_bytes() -> int:
     """Resident bytes on Linux; on a Mac the physical footprint, which counts what the GPU holds and Activity Monitor
     shows.
     """
-    return _physical_footprint() if sys.platform == "darwin" else int(psutil.Process().memory_info().rss)
+    return _darwin_usage(_FOOTPRINT) if sys.platform == "darwin" else int(psutil.Process().memory_info().rss)
 
 
 def peak_bytes() -> int:
-    """The most that has been resident.
+    """The most that `footprint_bytes` has been.
 
     On Linux not getrusage's figure: that one a child inherits from the process that started it, across exec.
     """
     if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes there
+        return _darwin_usage(_HIGHEST_FOOTPRINT)
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
     return int(peak) * 1024
@@ -56,26 +55,20 @@ class MemoryGuard:
         return f"{now_bytes / 1e6:.0f} MB of memory are in use, {self.limit_bytes / 1e6:.0f} MB may be"
 
 
+_RUSAGE_INFO_V4 = 4
+_FOOTPRINT, _HIGHEST_FOOTPRINT = 7, 28
+"""Places of ri_phys_footprint and ri_lifetime_max_phys_footprint among the numbers."""
+
+
 class _ResourceUsage(ctypes.Structure):
-    """rusage_info_v0 of <sys/resource.h>."""
+    """rusage_info_v4 of macOS's <sys/resource.h>: 296 bytes, all of which the kernel writes."""
 
-    _fields_ = (
-        ("uuid", ctypes.c_uint8 * 16),
-        ("user_time", ctypes.c_uint64),
-        ("system_time", ctypes.c_uint64),
-        ("package_idle_wakeups", ctypes.c_uint64),
-        ("interrupt_wakeups", ctypes.c_uint64),
-        ("pageins", ctypes.c_uint64),
-        ("wired_size", ctypes.c_uint64),
-        ("resident_size", ctypes.c_uint64),
-        ("physical_footprint", ctypes.c_uint64),
-        ("process_start_abstime", ctypes.c_uint64),
-        ("process_exit_abstime", ctypes.c_uint64),
-    )
+    _fields_ = (("uuid", ctypes.c_uint8 * 16), ("numbers", ctypes.c_uint64 * 35))
 
 
-def _physical_footprint() -> int:
+def _darwin_usage(place: int) -> int:
+    """One number of this process's resource usage, on a Mac; 0 where it is not told."""
     usage = _ResourceUsage()
-    if ctypes.CDLL(None).proc_pid_rusage(os.getpid(), 0, ctypes.byref(usage)) != 0:
+    if ctypes.CDLL(None).proc_pid_rusage(os.getpid(), _RUSAGE_INFO_V4, ctypes.byref(usage)) != 0:
         return 0
-    return int(usage.physical_footprint)
+    return int(usage.numbers[place])

@@ -188,11 +188,11 @@ def test_an_example_is_the_golden_message(name: str) -> None:
     assert written == (GOLDEN / f"{name}.bin").read_bytes()
 
 
-def test_the_client_of_the_document_works(tmp_path: Path) -> None:
+def test_the_client_of_the_document_works(tmp_path: Path, short_dir: Path) -> None:
     """Run as it is printed, the client says hello, asks for an estimate and reads the wrist."""
     script = tmp_path / "client.py"
     script.write_text(protocol_md.code_after("## A client"))
-    with _stub_daemon(f"ipc://{tmp_path}/r") as address:
+    with _stub_daemon(f"ipc://{short_dir}/r") as address:
         run = subprocess.run([sys.executable, script, address], capture_output=True, text=True, timeout=30, check=False)
     assert (run.stderr, run.returncode) == ("", 0)
     assert run.stdout == "wilor-sidecar 0.1.0\nright wrist at -0.500 -0.484 -0.469 m, 26.0 ms\n"

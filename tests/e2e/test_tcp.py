@@ -1,7 +1,6 @@
 """Over TCP: only when asked, beyond the loopback only with keys, and then only for clients whose keys are known."""
 
 import contextlib
-import resource
 import socket
 import stat
 import struct
@@ -154,7 +153,6 @@ def test_strangers_can_fill_the_gate_and_no_more(guarded: DaemonProcess, keys: C
     libzmq alone would keep each of them, with all that it sends, and abort the process at its last descriptor.
     """
     pid = guarded.process.pid
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (512, 512))
     with HandClient(guarded.requests_address, timeout_ms=20_000) as local, contextlib.ExitStack() as strangers:
         before = local.status().process.open_files, resident_bytes(pid)
         for number in range(600):

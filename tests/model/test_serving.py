@@ -14,7 +14,7 @@ import pytest
 
 from wilor_sidecar.memory_limits import limit_memory, limits_for, release_memory
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model import activations, load
+from wilor_sidecar.model import activations, load, vit
 from wilor_sidecar.process_memory import footprint_bytes, peak_bytes
 from wilor_sidecar.serving import ServedModel
 from wilor_sidecar.weights.convert import convert
@@ -120,17 +120,23 @@ def test_staying_warm_leaves_nothing_behind(folder: Path) -> None:
     assert on_a_thread_of_its_own(work) < 2e6
 
 
-@pytest.fixture
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How often a function that MLX compiles has been traced: its Python body runs only then."""
+@pytest.fixture(params=[False, True], ids=["as it is", "as on a GPU"])
+def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How often a function that MLX compiles has been traced: its Python body runs only then.
+
+    A GPU compiles the network whole, a CPU only the polynomials.
+    """
+    if request.param:
+        request.getfixturevalue("gpu_forms")
+    module, name = (vit, "gelu") if activations.on_gpu() else (activations, "_polynomial")
     count = [0]
-    polynomial = activations._polynomial
+    traceable = getattr(module, name)
 
-    def counting(x: mx.array, coefficients: tuple[float, ...]) -> mx.array:
+    def counting(*arguments: object) -> object:
         count[0] += 1
-        return polynomial(x, coefficients)
+        return traceable(*arguments)
 
-    monkeypatch.setattr(activations, "_polynomial", counting)
+    monkeypatch.setattr(module, name, counting)
     yield count
     mx.disable_compile()
     mx.enable_compile()

@@ -5,8 +5,8 @@ import os
 import plistlib
 import signal
 import stat
-from pathlib import Path
 
+import psutil
 import pytest
 
 from wilor_protocol.version import __version__
@@ -147,7 +147,7 @@ def test_start_goes_by_the_file_as_it_is(mac: MacSession) -> None:
         )
     )
     assert mac.agent("start").returncode == 0
-    assert "--log-level=debug" in (Path("/proc") / str(mac.pid()) / "cmdline").read_text()
+    assert "--log-level=debug" in psutil.Process(mac.pid()).cmdline()
 
 
 def test_a_supervisor_s_flag_in_two_words(mac: MacSession) -> None:

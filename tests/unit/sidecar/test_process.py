@@ -1,12 +1,15 @@
 """What the process uses and may use."""
 
+import ctypes
+import os
 import resource
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-from wilor_sidecar.process_memory import MemoryGuard, footprint_bytes
+from wilor_sidecar.process_memory import MemoryGuard, footprint_bytes, peak_bytes
 
 _RAISE = (
     "import resource; from wilor_sidecar.process_limits import raise_file_limit; "
@@ -45,6 +48,24 @@ def test_the_footprint_follows_what_is_used() -> None:
     del block
     assert 0.9 * size < taken - before < 1.2 * size
     assert footprint_bytes() - before < 0.2 * size
+
+
+class _DarwinLibrary:
+    """The one function of a Mac's C library that is called: each number of the answer is its own place."""
+
+    def proc_pid_rusage(self, pid: int, flavour: int, buffer: Any) -> int:
+        assert (pid, flavour) == (os.getpid(), 4)
+        usage = buffer._obj
+        assert ctypes.sizeof(usage) == 296, "rusage_info_v4, whole: the kernel writes all of it"
+        usage.numbers[:] = range(35)
+        return 0
+
+
+def test_on_a_mac_the_footprint_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and at most: what Activity Monitor shows, with the GPU's memory, which is not resident."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: _DarwinLibrary())
+    assert (footprint_bytes(), peak_bytes()) == (7, 28)
 
 
 def test_a_set_limit_is_kept() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def test_without_a_socket_it_is_silent(address: str) -> None:
     notifier.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such sockets, and systemd")
 def test_an_abstract_socket() -> None:
     """A name that begins with @ is not in the file system."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
