@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from tests.model.test_parity import assert_exact
-from wilor_sidecar.model import load_model
+from wilor_sidecar.model import activations, load_model
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.layout import BITS, BlocksDtype
@@ -58,16 +58,30 @@ def as_held(tensors: dict[str, Array], bits: int) -> dict[str, Array]:
     return held
 
 
+@pytest.mark.parametrize("forms", ["cpu", "gpu"])
 @pytest.mark.parametrize("dtype", QUANTISED)
 def test_a_packed_network_computes_with_its_unpacked_weights(
-    dtype: BlocksDtype, source: Path, pixels: NDArray[np.uint8], tmp_path: Path
+    dtype: BlocksDtype,
+    forms: str,
+    source: Path,
+    pixels: NDArray[np.uint8],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """It gives, within float32's own error, what the float32 network with the same rounded weights gives."""
+    """It gives what the float32 network with the same rounded weights gives: within float32's own error on a CPU; a GPU
+    computes the rest in float16, and is less than half a millimetre off.
+    """
     save_file(as_held(checkpoint(SEED, WIDTH, DEPTH), BITS[dtype]), tmp_path / "held.safetensors")
     expected = load_model(convert(tmp_path / "held.safetensors", tmp_path / "held"))(pixels)
+    if forms == "gpu":
+        request.getfixturevalue("gpu_forms")
     packed = load_model(convert(source, tmp_path / "packed", dtype=dtype))
     assert packed.config.dtype == dtype
-    assert_exact(packed(pixels), expected)
+    outputs = packed(pixels)
+    if activations.on_gpu():
+        assert np.abs(outputs["pred_vertices"] - expected["pred_vertices"]).max() < 5e-4
+    else:
+        assert_exact(outputs, expected)
 
 
 def worst_vertex_mm(folder: Path, exact: Array, pixels: NDArray[np.uint8]) -> float:
