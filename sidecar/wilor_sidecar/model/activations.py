@@ -5,6 +5,7 @@ one number at a time, so there both are written as polynomials, which its compil
 faster for GELU and 5 times for softmax, no less exact in float32.
 """
 
+from wilor_sidecar.device import on_gpu
 from wilor_sidecar.mlx import mx
 
 _LOG2_E = 1.4426950408889634
@@ -34,11 +35,6 @@ _EXP2 = (
     0.0013333558146428443,
     0.00015403530393381608,
 )
-
-
-def on_gpu() -> bool:
-    """Whether the default device is a GPU."""
-    return mx.default_device().type == mx.DeviceType.gpu
 
 
 def gelu(x: mx.array) -> mx.array:

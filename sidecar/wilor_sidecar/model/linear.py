@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from wilor_sidecar.device import on_gpu
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model.activations import on_gpu
 from wilor_sidecar.weights.layout import GROUP_SIZE
 
 Linear = Callable[[mx.array], mx.array]

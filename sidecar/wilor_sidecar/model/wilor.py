@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wilor_protocol.limits import CROP_SIDE_PX, MAX_HANDS
+from wilor_sidecar.device import on_gpu
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model.activations import on_gpu
 from wilor_sidecar.model.mano import Mano
 from wilor_sidecar.model.refinenet import RefineNet, map_coordinates
 from wilor_sidecar.model.rotations import axis_angles_from_matrices, matrices_from_6d
