@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wilor_sidecar import device
 from wilor_sidecar.model import Wilor, activations, linear, load_model, wilor
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.seeded import write_seeded_checkpoint
@@ -43,5 +44,5 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture
 def gpu_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """The forms that serve on a GPU, run here: fused attention, erf, the whole network compiled."""
-    for module in (activations, linear, wilor):
+    for module in (device, activations, linear, wilor):
         monkeypatch.setattr(module, "on_gpu", lambda: True)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from tests.model.test_parity import assert_exact
-from wilor_sidecar.model import activations, load_model
+from wilor_sidecar import device
+from wilor_sidecar.model import load_model
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.element_types import Array
 from wilor_sidecar.weights.layout import BITS, BlocksDtype
@@ -78,7 +79,7 @@ def test_a_packed_network_computes_with_its_unpacked_weights(
     packed = load_model(convert(source, tmp_path / "packed", dtype=dtype))
     assert packed.config.dtype == dtype
     outputs = packed(pixels)
-    if activations.on_gpu():
+    if device.on_gpu():
         assert np.abs(outputs["pred_vertices"] - expected["pred_vertices"]).max() < 5e-4
     else:
         assert_exact(outputs, expected)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from wilor_sidecar import device
 from wilor_sidecar.mlx import mx
-from wilor_sidecar.model import Wilor, activations, load_model
+from wilor_sidecar.model import Wilor, load_model
 from wilor_sidecar.model.vit import Backbone
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.layout import BlocksDtype
@@ -26,7 +27,7 @@ def assert_exact(outputs: Arrays, golden: Arrays) -> None:
 
     The wide golden's camera is 60 times as sensitive as a real one.
     """
-    other_bound = 1e-5 if activations.on_gpu() else 5e-6
+    other_bound = 1e-5 if device.on_gpu() else 5e-6
     for name, values in outputs.items():
         wanted = np.asarray(golden[name], np.float64)
         assert values.shape == wanted.shape, name

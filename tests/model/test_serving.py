@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from wilor_sidecar import device
 from wilor_sidecar.memory_limits import limit_memory, limits_for, release_memory
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import activations, load, vit
@@ -128,7 +129,7 @@ def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     """
     if request.param:
         request.getfixturevalue("gpu_forms")
-    module, name = (vit, "gelu") if activations.on_gpu() else (activations, "_polynomial")
+    module, name = (vit, "gelu") if device.on_gpu() else (activations, "_polynomial")
     count = [0]
     traceable = getattr(module, name)
 
