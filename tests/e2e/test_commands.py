@@ -159,18 +159,24 @@ def test_a_reader_that_has_gone_is_not_mourned(tmp_path: Path) -> None:
     """`wilor-sidecar config | true`: nobody is left to be told anything."""
     reading, writing = os.pipe()
     os.close(reading)
-    run = subprocess.run([*PROGRAM, "config"], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert config_into(writing) == (0, b"")
     os.close(writing)
-    assert (run.returncode, run.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 def test_a_full_disk_behind_the_output_is_told() -> None:
     """In a sentence, once."""
     with Path("/dev/full").open("wb") as full:
-        run = subprocess.run([*PROGRAM, "config"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
-    assert run.returncode == 75
-    assert run.stderr == b"wilor-sidecar: [Errno 28] No space left on device\n"
+        assert config_into(full.fileno()) == (75, b"wilor-sidecar: [Errno 28] No space left on device\n")
+
+
+def config_into(output: int) -> tuple[int, bytes]:
+    """Exit status and complaints of `config`, whose output is kept back until the end, as it is for most people."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    run = subprocess.run(
+        [*PROGRAM, "config"], stdout=output, stderr=subprocess.PIPE, env=environment, timeout=60, check=False
+    )
+    return run.returncode, run.stderr
 
 
 def test_characters_that_the_terminal_does_not_know(tmp_path: Path) -> None:
