@@ -272,8 +272,8 @@ def test_a_folder_that_cannot_be_written(home: Home, hub: StandInHub) -> None:
     """Said before anything is fetched."""
     home.models.write_text("a file stands here")
     result = home.run()
-    assert (result.returncode, hub.seen) == (78, [])
-    assert f"{home.models}" in result.stderr
+    assert (result.returncode, hub.seen) == (1, [])
+    assert f"{home.models}: cannot be written" in result.stderr
 
 
 def test_a_hostile_checkpoint(home: Home, hub: StandInHub, tmp_path: Path) -> None:
