@@ -8,7 +8,8 @@ class WilorSidecar < Formula
   license "MIT"
 
   depends_on arch: :arm64
-  depends_on :macos
+  depends_on macos: :sonoma # with which MLX's wheels begin
+  depends_on :macos # the line above allows Linux, too
   depends_on "python@3.13"
 
   def install

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 CANNOT_BE_STARTED = (
-    "the program cannot be started; if it has moved, `wilor-sidecar agent install` writes where it is now"
+    "the program cannot be started; if it has moved, `wilor-sidecar agent install` writes where it is now; if that "
+    "cannot be started either, as when its Python has gone, install the package again"
 )
 
 
@@ -18,6 +19,7 @@ class Report:
         starts: how often it has been started since it was loaded.
         last_exit: how it ended the last time, for people; None: it has not, yet.
         will_start: without a process now, the supervisor will start one by itself.
+        is_denied: the system keeps a file from the program, which ended for that.
         says: what the daemon has told the supervisor of itself, in its own words.
     """
 
@@ -27,4 +29,5 @@ class Report:
     starts: int | None = None
     last_exit: str | None = None
     will_start: bool = False
+    is_denied: bool = False
     says: str | None = None

@@ -40,7 +40,8 @@ def test_it_names_the_archive(formula: dict[str, Any], tmp_path: Path) -> None:
     assert facts["sha256"] == [hashlib.sha256(b"the archive").hexdigest()]
     assert facts["license"] == ["MIT"]
     assert {"arch": "arm64"} in facts["depends_on"]
-    assert "macos" in facts["depends_on"]
+    assert "macos" in facts["depends_on"], "a version alone would allow Linux"
+    assert {"macos": "sonoma"} in facts["depends_on"]
     assert facts["test"] == [True]
 
 
