@@ -1,15 +1,17 @@
 """The settings that the daemon has as an agent: those of the settings file, whatever this shell's variables say."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wilor_sidecar.agent.world import unseen, without_settings
-from wilor_sidecar.config import ConfigError, defaults_in, resolve
+from wilor_sidecar.config import Config, ConfigError, defaults_in, resolve
 from wilor_sidecar.config.file import default_config_file, home_of
 from wilor_sidecar.mlx_settings import cache_directory, kernels_directory
+from wilor_sidecar.weights.store import EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class AgentSettings:
         models_dir: where its models are.
         kernels: where it keeps what MLX has compiled for it.
         log_file: where it logs; None: where its supervisor likes it.
+        places: all that settings name of the disk, by the setting's name.
         problem: why it will refuse to start; None: it will not. The rest may then be the defaults.
         ignored: variables of this shell that it does not see.
     """
@@ -31,6 +34,7 @@ class AgentSettings:
     models_dir: Path
     kernels: Path
     log_file: Path | None
+    places: Mapping[str, Path]
     problem: str | None
     ignored: tuple[str, ...]
 
@@ -44,10 +48,11 @@ def agent_settings(environment: Mapping[str, str], shell: Mapping[str, str]) -> 
     """
     world = without_settings(environment)
     config, problem = defaults_in(world), None
+    places: dict[str, Path] = {}
     try:
         effective = resolve(argparse.Namespace(), world)
         config = effective.config
-        effective.located_model()
+        places = _model_place(effective.located_model(), config.models_dir)
     except ConfigError as error:
         problem = str(error)
     return AgentSettings(
@@ -56,6 +61,18 @@ def agent_settings(environment: Mapping[str, str], shell: Mapping[str, str]) -> 
         models_dir=config.models_dir,
         kernels=kernels_directory(cache_directory(world), of_agent=True),
         log_file=config.log_file,
+        places={**places, **_places_in(config)},
         problem=problem,
         ignored=unseen(shell, world),
     )
+
+
+def _places_in(config: Config) -> dict[str, Path]:
+    values = ((field.name, getattr(config, field.name)) for field in dataclasses.fields(config))
+    return {name: value for name, value in values if isinstance(value, Path)}
+
+
+def _model_place(located: str, models_dir: Path) -> dict[str, Path]:
+    """A model in the folder of models goes where that goes, unless it is a link."""
+    path = Path(located).resolve()
+    return {} if located == EMBEDDED or path.is_relative_to(models_dir.resolve()) else {"model": path}

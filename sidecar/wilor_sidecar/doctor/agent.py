@@ -1,10 +1,12 @@
 """Whether the daemon is started at login, and will be able to."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.agent.needs import agent_obstacles
 from wilor_sidecar.agent.own_settings import agent_settings
 from wilor_sidecar.agent.supervisor import Supervisor, supervisor_of_this_system
 from wilor_sidecar.doctor.findings import Finding, ok, problem, warning
@@ -23,6 +25,8 @@ def check_agent(home: Path) -> Iterator[Finding]:
     settings = agent_settings(supervisor.environment, os.environ)
     if settings.problem:
         yield problem("agent", f"it will not start: {settings.problem}", f"mend {settings.file}")
+    for each in agent_obstacles(supervisor.program(), settings, platform=sys.platform, home=home):
+        yield (problem if each.is_certain else warning)("agent", str(each), each.remedy)
 
 
 def _definition(supervisor: Supervisor) -> Finding:
