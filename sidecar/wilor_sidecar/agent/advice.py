@@ -8,6 +8,11 @@ from wilor_sidecar.agent.report import Report
 _LOGS = "`wilor-sidecar agent logs`"
 _START = "`wilor-sidecar agent start`"
 _RESTART = "`wilor-sidecar agent restart`"
+_STOP = "`wilor-sidecar agent stop`"
+_DENIED = (
+    "macOS keeps a file from it (Operation not permitted): nothing that it needs, itself included, can lie in "
+    "Documents, Desktop, Downloads or a cloud's drive; `wilor-sidecar doctor` says what does, and what helps"
+)
 
 
 def advice(
@@ -45,6 +50,8 @@ def advice(
 def _unanswered(report: Report) -> str:
     if report.pid is not None:
         return f"it runs and does not answer yet: ask again in a moment, or see {_LOGS}"
+    if report.is_denied:
+        return f"{_DENIED}; {_STOP} ends its starts until then"
     if report.is_loaded and report.will_start:
         return f"it will be started again; {_LOGS} tells why it ended"
     return f"{_START}; {_LOGS} tells why it ended" if report.last_exit else _START

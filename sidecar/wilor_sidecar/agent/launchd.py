@@ -1,12 +1,15 @@
 """The agent under launchd, driven with launchctl.
 
 Of launchctl's output only what it prints of a service is read, and that with care: it is documented nowhere. Its exit
-statuses are: 113 for a service that is not known, 3 for one that is not loaded, 5 for one that is loaded already or
-still on its way out, 125 where there is no session of the kind that the definition asks for.
+statuses are: 113 for a service that is not known, 112 or 125 for a domain that is not, as that of the screen where
+nobody is logged in there; 3 for a service that is not loaded, 5 for one that is loaded already or still on its way out.
+With 5 and 125 a domain may also refuse a service for good, though it is known: people report hosts with macOS 26 where
+only one of gui/ and user/ takes services, and not the same one everywhere.
 """
 
 import plistlib
 import re
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,18 +18,20 @@ from xml.parsers.expat import ExpatError
 
 from wilor_sidecar.agent.command_line import failure, run_command
 from wilor_sidecar.agent.definitions import LABEL, Session, launchd_plist
-from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.agent.errors import AgentError, RefusedError
 from wilor_sidecar.agent.launchd_files import LaunchdFiles
 from wilor_sidecar.agent.report import CANNOT_BE_STARTED, Report
 from wilor_sidecar.agent.written_file import WrittenFile
 
 _LOADED_OR_LEAVING = (5, 37)
-_NO_SESSION = 125
+_UNSUPPORTED = 125
 _DISABLED = re.compile(rf'"{re.escape(LABEL)}" => (disabled|true)')
 _NEVER = "(never exited)"
 _NOT_SPAWNED = "78: EX_CONFIG"
 """launchd's own way to say that it cannot start the program, or open its log. The daemon never ends so under it."""
 _PATIENCE_S = 30.0
+_REFUSED_AFTER_S = 10.0
+"""Who does not even know the service for as long, and will not load it, is not busy with letting go of it."""
 _ASK_AGAIN_S = 0.1
 
 _FIELD = re.compile(
@@ -48,40 +53,63 @@ class Launchd:
         self._files = LaunchdFiles(home)
         self._domains: dict[Session, str] = {"Aqua": f"gui/{user_id}", "Background": f"user/{user_id}"}
 
-    def definition(self, program: Path) -> str:
-        """For the session at the screen; where there is none, as over ssh, for any session."""
-        session: Session = "Aqua" if self._knows(self._domains["Aqua"]) else "Background"
-        return launchd_plist(program=program, home=self._home, output=self._files.output, session=session)
+    def definitions(self, program: Path) -> list[str]:
+        """For the session at the screen, unless there is none, as over ssh; then for any session."""
+        known: list[Session] = [session for session, domain in self._domains.items() if self._knows(domain)]
+        return [
+            launchd_plist(program=program, home=self._home, output=self._files.output, session=session)
+            for session in known or ["Background"]
+        ]
 
     def start(self) -> None:
         """Bootstrap it: that starts it, by RunAtLoad. A job that is loaded and does not run has an older file in it."""
         if self.report().pid is not None:
             return
         session = self._session_of_file()
-        self.stop()
         domain = self._domains[session]
+        if not self._knows(domain):
+            where = "at the screen " if session == "Aqua" else ""
+            raise AgentError(
+                f"{self.file.path} asks for a login {where}and launchd knows of none ({domain}): log in there, or run "
+                "`wilor-sidecar agent install --force` here"
+            )
+        self.stop()
         try:
             self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # launchd does not, and fails without
         except OSError as error:
             raise AgentError(f"{self._files.folder}: cannot be made: {error.strerror}") from error
-        self._launchctl("enable", f"{domain}/{LABEL}")
+        self._enable(domain)
         self._bootstrap(domain)
+
+    def _enable(self, domain: str) -> None:
+        run = run_command(["launchctl", "enable", f"{domain}/{LABEL}"])
+        if run.returncode == _UNSUPPORTED:
+            raise self._refused(domain, run)
+        if run.returncode != 0:
+            raise failure(run)
 
     def _bootstrap(self, domain: str) -> None:
         """For a while after a bootout launchd takes the service for loaded still."""
-        deadline = time.monotonic() + _PATIENCE_S
+        began = time.monotonic()
         while True:
             run = run_command(["launchctl", "bootstrap", domain, str(self.file.path)])
+            waited_s = time.monotonic() - began
             if run.returncode == 0:
                 return
-            if run.returncode == _NO_SESSION:
-                raise AgentError(
-                    f"{failure(run)}. {self.file.path} asks for a login at the screen and there is none: log in "
-                    "there, or run `wilor-sidecar agent install --force` here"
-                )
-            if run.returncode not in _LOADED_OR_LEAVING or time.monotonic() > deadline:
+            if run.returncode == _UNSUPPORTED:
+                raise self._refused(domain, run)
+            if run.returncode not in _LOADED_OR_LEAVING or waited_s > _PATIENCE_S:
                 raise failure(run)
+            if waited_s > _REFUSED_AFTER_S and not self._knows(f"{domain}/{LABEL}"):
+                raise self._refused(domain, run)
             time.sleep(_ASK_AGAIN_S)
+
+    def _refused(self, domain: str, run: "subprocess.CompletedProcess[str]") -> RefusedError:
+        [other] = {*self._domains.values()} - {domain}
+        return RefusedError(
+            f"{failure(run)}. launchd does not take the service in {domain}: look whether System Settings > General > "
+            f"Login Items has it switched off; `wilor-sidecar agent install --force` tries {other}, too"
+        )
 
     def stop(self) -> None:
         """Boot it out: a service that is merely told to end may be about to be restarted."""
@@ -103,7 +131,7 @@ class Launchd:
         for domain in self._domains.values():
             run = run_command(["launchctl", "print", f"{domain}/{LABEL}"])
             if run.returncode == 0:
-                return read_print(run.stdout, domain, self._files.refusal)
+                return read_print(run.stdout, domain, self._files.refusal, is_denied=self._files.tells_of_denial)
         return Report(summary="not loaded", is_loaded=False)
 
     def starts_at_login(self) -> bool:
@@ -154,19 +182,15 @@ class Launchd:
     def _knows(self, target: str) -> bool:
         return run_command(["launchctl", "print", target]).returncode == 0
 
-    def _launchctl(self, *arguments: str) -> None:
-        run = run_command(["launchctl", *arguments])
-        if run.returncode != 0:
-            raise failure(run)
 
-
-def read_print(text: str, domain: str, refusal: str | None) -> Report:
+def read_print(text: str, domain: str, refusal: str | None, *, is_denied: bool = False) -> Report:
     """What `launchctl print` says of a service. A text that cannot be understood is still one of a loaded service.
 
     Args:
         text: its output.
         domain: that was asked.
         refusal: the note that the daemon left, if its last start was refused.
+        is_denied: the end of what the program printed tells of a file that it may not read.
     """
     found = {field["name"]: field["value"].strip() for field in _FIELD.finditer(text)}
     pid, runs = found.get("pid", ""), found.get("runs", "")
@@ -183,6 +207,7 @@ def read_print(text: str, domain: str, refusal: str | None) -> Report:
         starts=int(runs) if runs.isdecimal() else None,
         last_exit=f"refused to start: {refusal}" if has_succeeded and refusal else last_exit,
         will_start=not has_succeeded,
+        is_denied=is_denied and not has_succeeded,
     )
 
 

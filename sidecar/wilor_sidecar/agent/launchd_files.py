@@ -8,6 +8,9 @@ from pathlib import Path
 from wilor_protocol.address import APPLICATION
 
 _MOST_OUTPUT_BYTES = 1_000_000
+_END_BYTES = 2000
+_DENIED = b"Operation not permitted"
+"""EPERM in words: Python and the shell leave no other trace when they cannot even read themselves."""
 
 
 class LaunchdFiles:
@@ -32,6 +35,17 @@ class LaunchdFiles:
             return self._refusal.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return None
+
+    @property
+    def tells_of_denial(self) -> bool:
+        """The last that was printed is that a file may not be read, and no daemon has got as far as its log since."""
+        try:
+            with self.output.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
+                is_told, told_at = _DENIED in file.read(), os.fstat(file.fileno()).st_mtime
+            return is_told and not (self.log.exists() and self.log.stat().st_mtime > told_at)
+        except OSError:
+            return False
 
     def note_refusal(self, why: str) -> None:
         """Leave a note, because the exit status may not tell: see `cli.supervised`. It has been said aloud already."""

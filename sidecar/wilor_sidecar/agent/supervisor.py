@@ -13,7 +13,7 @@ from wilor_sidecar.agent.written_file import WrittenFile
 
 
 class Supervisor(Protocol):
-    """launchd or systemd. Every method but `definition` may raise `AgentError`.
+    """launchd or systemd. Every method but `definitions` may raise `AgentError`.
 
     Attributes:
         name: for people.
@@ -25,8 +25,8 @@ class Supervisor(Protocol):
     file: WrittenFile
     environment: Mapping[str, str]
 
-    def definition(self, program: Path) -> str:
-        """The text for `file`."""
+    def definitions(self, program: Path) -> list[str]:
+        """Texts for `file`, the best first; the next is for where `start` raises `RefusedError` with that."""
 
     def start(self) -> None:
         """Start the daemon as `file` says now, unless it runs; and at each login from here on."""

@@ -49,9 +49,9 @@ class Systemd:
         self._shell["XDG_CONFIG_HOME"] = str(own.parent.parent)
         self._login_link = own / "default.target.wants" / UNIT
 
-    def definition(self, program: Path) -> str:
-        """The same for every session."""
-        return systemd_unit(program=program)
+    def definitions(self, program: Path) -> list[str]:
+        """One for every session."""
+        return [systemd_unit(program=program)]
 
     def start(self) -> None:
         """Enable and start it."""

@@ -12,8 +12,9 @@ from wilor_protocol.replies import State, StatusReply
 from wilor_protocol.version import __version__
 from wilor_sidecar.agent.advice import advice
 from wilor_sidecar.agent.command_line import run_command
-from wilor_sidecar.agent.errors import AgentError
+from wilor_sidecar.agent.errors import AgentError, RefusedError
 from wilor_sidecar.agent.leftovers import remove_leftovers
+from wilor_sidecar.agent.needs import agent_obstacles
 from wilor_sidecar.agent.own_settings import AgentSettings, agent_settings
 from wilor_sidecar.agent.program import find_program
 from wilor_sidecar.agent.report import Report
@@ -90,29 +91,64 @@ def _usable() -> _Here:
 def _run_install(arguments: argparse.Namespace) -> int:
     """Write the definition if need be, and see to it that the daemon runs by it."""
     here = _usable()
-    file, definition = here.supervisor.file, here.supervisor.definition(find_program(sys.argv[0], sys.executable))
+    program = find_program(sys.argv[0], sys.executable)
+    file, [definition, *others] = here.supervisor.file, here.supervisor.definitions(program)
     if arguments.print:
         _note(f"# {file.path}")
         _say(definition.rstrip())
         return Exit.OK
+    _heed_obstacles(program, here.settings)
     report = here.supervisor.report()  # where there is no supervisor, nothing is written
     condition = file.condition(definition)
     if condition == "edited" and not arguments.force:
         _say(f"kept {file.path}, which was changed by hand:\n{file.changes(definition)}")
         _say("`wilor-sidecar agent restart` runs the daemon by it, `agent install --force` takes the changes back")
         _stop_other_version(here, report)
+        others = []
     elif condition == "as wanted":
         _say(f"{file.path} is as it should be")
         _stop_other_version(here, report)
     else:
         if condition == "edited":
             _say(str(file.remove()))
-        file.write(definition)
-        _say(f"wrote {file.path}:\n{definition.rstrip()}")
+        _write(here, definition)
         here.supervisor.stop()  # what runs by the old definition
-    _start(here, arguments.timeout)
+    _start_by_any(here, definition, others, arguments.timeout)
     _say(f"It is started at each login. Settings: {here.settings.file}")
     return Exit.OK
+
+
+def _heed_obstacles(program: Path, settings: AgentSettings) -> None:
+    """This shell may read more than a supervisor: nothing is installed that would not start."""
+    found = list(agent_obstacles(program, settings, platform=sys.platform, home=Path.home()))
+    certain = [f"{each}\n-> {each.remedy}" for each in found if each.is_certain]
+    if certain:
+        raise CommandError("\n".join([*certain, "Nothing was changed."]), Exit.CONFIG)
+    for each in found:
+        _note(f"note: {each}\n-> if it does not start: {each.remedy}")
+
+
+def _write(here: _Here, definition: str) -> None:
+    here.supervisor.file.write(definition)
+    _say(f"wrote {here.supervisor.file.path}:\n{definition.rstrip()}")
+
+
+def _start_by_any(here: _Here, first: str, others: list[str], timeout_s: float) -> None:
+    """By the file as it is, or where that is refused by the next definition; the first stays if each one is."""
+    try:
+        return _start(here, timeout_s)
+    except RefusedError as error:
+        refused = error
+    for definition in others:
+        _note(str(refused))
+        _write(here, definition)
+        try:
+            return _start(here, timeout_s)
+        except RefusedError as error:
+            refused = error
+    if others:
+        here.supervisor.file.write(first)
+    raise refused
 
 
 def _stop_other_version(here: _Here, report: Report) -> None:

@@ -59,7 +59,8 @@ class MacSession:
 
     def set(self, **settings: str) -> None:
         """Write the settings file, where a Mac has it and where this system's daemon looks for it."""
-        lines = [f'{name} = "{value}"\n' for name, value in {"run_dir": str(self.run_dir), **settings}.items()]
+        values = {"run_dir": str(self.run_dir), **settings}
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         for folder in (self.home / "Library" / "Application Support", self.home / ".config"):
             file = folder / "wilor-sidecar" / "config.toml"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -67,16 +68,25 @@ class MacSession:
 
     def use_program(self, program: Path) -> None:
         """Have the definition start another program, and start it."""
+        self.define_program(program)
+        assert self.agent("restart").returncode == 0
+
+    def define_program(self, program: Path) -> None:
+        """The same for its next start."""
         text = self.plist.read_text()
         [installed] = [
             each for each in plistlib.loads(text.encode())["ProgramArguments"] if each.endswith("/wilor-sidecar")
         ]
         self.plist.write_text(text.replace(escape(installed), escape(str(program))))
-        assert self.agent("restart").returncode == 0
 
     def log_in_at_the_screen(self, *, logged_in: bool = True) -> None:
         """Begin or end the session that has a screen."""
         (self._state / "screen").touch() if logged_in else (self._state / "screen").unlink()
+
+    def refuse(self, domain: str, status: int | None) -> None:
+        """Have a domain, "gui" or "user", take no service, with this exit status of launchctl; None: as usual."""
+        file = self._state / f"refusing_{domain}"
+        file.write_text(str(status)) if status else file.unlink()
 
     def agent(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run `wilor-sidecar agent ...`."""
@@ -87,6 +97,14 @@ class MacSession:
     def agent_that_goes_on(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `wilor-sidecar agent ...`, which does not end by itself; its output is piped."""
         return subprocess.Popen([*_AGENT, *arguments], stdout=subprocess.PIPE, text=True, env=self._environment)
+
+    def doctor(self) -> list[str]:
+        """What `wilor-sidecar doctor` says of the agent."""
+        code = "import sys; from pathlib import Path; from wilor_sidecar.doctor.agent import check_agent as check\n"
+        code += "sys.platform = 'darwin'\nfor finding in check(Path.home()): print(*finding.line().split())"
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, capture_output=True, text=True, env=self._environment, timeout=60, check=True)
+        return run.stdout.splitlines()
 
     def launchctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the stand-in."""

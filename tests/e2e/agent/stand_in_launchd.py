@@ -8,7 +8,8 @@ people report of launchctl.
 
 Each loaded job has a process of this program's, which is its launchd. Environment: STAND_IN_LAUNCHD, a folder for the
 state; STAND_IN_SCALE, by which ThrottleInterval is multiplied; a file `screen` in the folder says that somebody is
-logged in there.
+logged in there. A file `refusing_gui` or `refusing_user` has the exit status with which this domain takes no service,
+whether it is known or not.
 """
 
 import json
@@ -149,6 +150,7 @@ def state_file(target: str) -> Path:
 
 def bootstrap(domain: str, plist: str) -> None:
     """Load a job, and start it."""
+    refuse_service(domain)
     require_session(domain)
     keys = plistlib.loads(Path(plist).read_bytes())
     target = f"{domain}/{keys['Label']}"
@@ -203,6 +205,15 @@ def show(target: str) -> None:
         lines.append(f"last terminating signal = {signal.strsignal(-last)}: {-last}")
     lines += ["", "resource coalition = {", "\tstate = active", "}"]
     sys.stdout.write(f"{target} = {{\n" + "".join(f"\t{line}\n" for line in lines) + "}\n")
+
+
+def refuse_service(domain: str) -> None:
+    """Where the domain takes none."""
+    file = STATE / f"refusing_{domain.split('/', maxsplit=1)[0]}"
+    if file.exists():
+        status = int(file.read_text())
+        texts = {_IO_ERROR: "Input/output error", _NO_SESSION: "Domain does not support specified action"}
+        fail(status, f"Bootstrap failed: {status}: {texts[status]}")
 
 
 def require_session(domain: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import plistlib
+import re
 import signal
 import stat
 
@@ -15,6 +16,11 @@ from wilor_sidecar.daemon_process import DaemonProcess
 from wilor_sidecar.logs import PrivateFile
 
 from .mac_session import MacSession
+
+
+def session_of(mac: MacSession) -> str:
+    """For which kind of session the definition is."""
+    return str(plistlib.loads(mac.plist.read_bytes())["LimitLoadToSessionType"])
 
 
 def test_an_agent_from_install_to_uninstall(mac: MacSession) -> None:
@@ -173,25 +179,79 @@ def test_a_place_that_cannot_be_written_is_told(mac: MacSession) -> None:
     assert mac.job() is None
 
 
-def test_without_a_screen(mac: MacSession) -> None:
+@pytest.mark.parametrize("status", [5, 125])
+def test_without_a_screen(mac: MacSession, status: int) -> None:
     """Over the network, where nobody is logged in at the screen, it is installed for the user's own domain.
 
-    A definition for the screen cannot be started there; the message says what can be done.
+    A definition for the screen cannot be started there, whatever launchctl's status for that: it is not even tried,
+    and the message says what can be done.
     """
     assert mac.agent("install").returncode == 0
     assert mac.agent("stop").returncode == 0
     mac.log_in_at_the_screen(logged_in=False)
+    mac.refuse("gui", status)
     started = mac.agent("start")
     assert started.returncode == 1
-    assert "log in" in started.stderr
+    assert "asks for a login at the screen and launchd knows of none (gui/" in started.stderr
+    assert "Bootstrap failed" not in started.stderr
     installed = mac.agent("install")
     assert installed.returncode == 0, installed.stderr
-    assert plistlib.loads(mac.plist.read_bytes())["LimitLoadToSessionType"] == "Background"
+    assert session_of(mac) == "Background"
     assert mac.job("gui") is None
     assert mac.job("user") is not None
     assert mac.agent("status").stdout.startswith("launchd     running in user/")
     assert mac.agent("uninstall").returncode == 0
     assert mac.job("user") is None
+
+
+@pytest.mark.parametrize("status", [5, 125])
+def test_a_domain_that_takes_no_service(mac: MacSession, status: int) -> None:
+    """Though it is known: start says where to look, and install goes to the other domain, if that takes it."""
+    mac.refuse("gui", status)
+    installed = mac.agent("install")
+    assert installed.returncode == 0, installed.stderr
+    assert f"Bootstrap failed: {status}: " in installed.stderr
+    assert "launchd does not take the service in gui/" in installed.stderr
+    assert session_of(mac) == "Background"
+    assert mac.agent("status").stdout.startswith("launchd     running in user/")
+
+    mac.refuse("user", status)
+    assert mac.agent("stop").returncode == 0
+    started = mac.agent("start")
+    assert started.returncode == 1
+    assert "launchd does not take the service in user/" in started.stderr
+    assert re.search("Login Items .*`wilor-sidecar agent install --force` tries gui/", started.stderr)
+    neither = mac.agent("install")
+    assert neither.returncode == 1
+    assert re.search("take the service in gui/.*\n.*take the service in user/", neither.stderr), neither.stderr
+    assert session_of(mac) == "Aqua", "the better one is left for the next login"
+
+    mac.refuse("gui", None)
+    assert mac.agent("start").returncode == 0
+    assert mac.job("user") is None
+    assert mac.job("gui") is not None
+
+
+def test_what_launchd_may_not_read(mac: MacSession) -> None:
+    """Nothing is installed that lies in a folder of documents, though this shell reads it; each thing is named."""
+    models = mac.home / "Documents" / "models"
+    models.mkdir(parents=True)
+    mac.set(models_dir=str(models), log_file=str(mac.home / "Desktop" / "daemon.log"))
+    installed = mac.agent("install")
+    assert installed.returncode == 78
+    for name, folder in (("models_dir", "Documents"), ("log_file", "Desktop")):
+        assert f"{name} lies in {mac.home / folder}, where macOS lets a terminal read" in installed.stderr
+    assert "Nothing was changed" in installed.stderr
+    assert not mac.plist.exists()
+
+    mac.set()
+    assert mac.agent("install").returncode == 0
+    assert [line.split()[:2] for line in mac.doctor()] == [["ok", "agent"]]
+    mac.set(models_dir=str(models))
+    [_, kept] = mac.doctor()
+    assert kept.startswith(
+        f"problem agent models_dir lies in {mac.home / 'Documents'}, where macOS lets a terminal read"
+    )
 
 
 def test_wrong_settings_are_not_installed(mac: MacSession) -> None:

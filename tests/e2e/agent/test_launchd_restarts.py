@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_a_program_that_dies_at_once_is_throttled(installed: MacSession) -> None
     assert int(told[1]) >= 3
     assert "ZeroDivisionError" in started.stderr
     assert time.monotonic() - began >= 2, "the stand-in must wait between starts as launchd does"
+    assert installed.agent("stop").returncode == 0
+
+
+def test_a_program_that_may_not_be_read_is_told(installed: MacSession, tmp_path: Path) -> None:
+    """As Python ends where macOS keeps its environment from launchd: start, and status, say what to look for."""
+    denied = tmp_path / "wilor-sidecar"
+    denied.write_text(
+        "#!/bin/sh\necho \"PermissionError: [Errno 1] Operation not permitted: '/x/.venv/pyvenv.cfg'\" >&2\nexit 1\n"
+    )
+    denied.chmod(0o755)
+    installed.define_program(denied)
+    started = installed.agent("restart")
+    assert started.returncode == 1
+    advised = "macOS keeps a file from it (Operation not permitted)"
+    assert f"next: {advised}" in started.stderr
+    assert f"next        {advised}" in installed.agent("status").stdout
     assert installed.agent("stop").returncode == 0
 
 

@@ -14,6 +14,7 @@ SETTINGS = Path("/home/you/.config/wilor-sidecar/config.toml")
 GONE = Report("not loaded", is_loaded=False)
 RUNNING = Report("running", is_loaded=True, pid=7, starts=1)
 WAITING = Report("spawn scheduled", is_loaded=True, starts=2, last_exit="70", will_start=True)
+DENIED = Report("spawn scheduled", is_loaded=True, starts=9, last_exit="1", will_start=True, is_denied=True)
 ENDED = Report("not running", is_loaded=True, starts=1, last_exit="0")
 
 
@@ -63,6 +64,8 @@ def test_a_start_takes_a_moment(state: str) -> None:
         (GONE, "`wilor-sidecar agent start`"),
         (RUNNING, "`wilor-sidecar agent logs`"),
         (WAITING, "will be started again"),
+        (DENIED, "Documents, Desktop, Downloads"),
+        (DENIED, "`wilor-sidecar agent stop` ends its starts"),
         (ENDED, "`wilor-sidecar agent start`; `wilor-sidecar agent logs` tells why"),
     ],
 )

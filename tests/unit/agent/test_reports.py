@@ -84,6 +84,12 @@ def test_a_refusal_looks_like_a_success_to_launchd() -> None:
     assert killed.last_exit == "Killed: 9"
 
 
+def test_a_denial_is_of_a_program_that_failed() -> None:
+    """One that was stopped has said such a thing at another time."""
+    assert read_print(stopped("last exit code = 1"), "gui/501", None, is_denied=True).is_denied
+    assert not read_print(stopped("last exit code = 0"), "gui/501", None, is_denied=True).is_denied
+
+
 @pytest.mark.parametrize("text", ["", "{", "\tstate\n\tpid = many\n\truns = -\n", "something else entirely"])
 def test_a_text_that_cannot_be_understood(text: str) -> None:
     """Launchctl answered, so it is loaded; no more is claimed."""
