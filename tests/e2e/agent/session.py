@@ -15,7 +15,9 @@ def fill_cache(folder: Path) -> None:
     """Lay the kernels that MLX has compiled in other tests where the agent's daemon looks for them: that saves 4 s."""
     compiled = kernels_directory()
     if compiled.is_dir():
-        shutil.copytree(compiled, kernels_directory(folder / "wilor-sidecar", of_agent=True))
+        # A daemon of a benchmark that was killed may have left its run directory there, with sockets.
+        ignored = shutil.ignore_patterns("wilor-*")
+        shutil.copytree(compiled, kernels_directory(folder / "wilor-sidecar", of_agent=True), ignore=ignored)
 
 
 class Session(Protocol):
