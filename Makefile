@@ -54,4 +54,4 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
-	if command -v swift >/dev/null; then cd clients/swift && swift format --in-place --recursive Package.swift Sources Examples Tests; fi
+	if command -v swift >/dev/null; then clients/swift/format.sh --in-place; fi
