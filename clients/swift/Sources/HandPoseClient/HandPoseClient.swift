@@ -47,7 +47,7 @@ public actor HandPoseClient {
     public static func withConnection<Value>(
         _ configuration: HandPoseConfiguration = HandPoseConfiguration(),
         isolation: isolated (any Actor)? = #isolation,
-        _ body: (HandPoseClient) async throws -> Value
+        _ body: (HandPoseClient) async throws -> sending Value
     ) async throws -> Value {
         let client = try HandPoseClient(configuration)
         do {

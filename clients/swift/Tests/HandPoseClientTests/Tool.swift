@@ -39,7 +39,7 @@ final class Tool: @unchecked Sendable {
     }
 
     /// The folder that the tests' own bundle was built into.
-    private static let products: URL = {
+    static let products: URL = {
         #if canImport(Darwin)
             return Bundle(for: Tool.self).bundleURL.deletingLastPathComponent()
         #else

@@ -31,9 +31,7 @@ import Testing
         #expect(refused > 0)
     }
 
-    @Test(
-        "No beginning of a golden message is sound",
-        arguments: Golden.all.filter { $0.isValid && $0.bytes.count < 2_000 })
+    @Test("No beginning of a golden message is sound", arguments: Golden.short)
     func truncations(_ golden: Golden) {
         for end in golden.body.indices {
             #expect(throws: MalformedError.self) { try MessagePackValue(decoding: golden.body[..<end]) }

@@ -22,12 +22,17 @@ public struct PoseEvents: AsyncSequence, Sendable {
 
         /// The next event, when there is one.
         public mutating func next(
-            isolation actor: isolated (any Actor)? = #isolation
+            isolation actor: isolated (any Actor)?
         ) async throws(HandPoseError) -> PoseEvent? {
             while let event = try await poses.next(isolation: actor) {
                 if let event { return event }
             }
             return nil
+        }
+
+        /// The same, from any isolation. Written out because macOS 15.0 to 15.3 bring no `next()` to inherit.
+        public mutating func next() async throws(HandPoseError) -> PoseEvent? {
+            try await next(isolation: nil)
         }
     }
 

@@ -13,7 +13,7 @@ public struct PosesAndSilence: AsyncSequence, Sendable {
 
         /// The next event, or nil within the optional for silence.
         public mutating func next(
-            isolation actor: isolated (any Actor)? = #isolation
+            isolation actor: isolated (any Actor)?
         ) async throws(HandPoseError) -> PoseEvent?? {
             switch try await frames.next(isolation: actor) {
             case nil: return .none
@@ -25,6 +25,11 @@ public struct PosesAndSilence: AsyncSequence, Sendable {
                     throw HandPoseError(error)
                 }
             }
+        }
+
+        /// The same, from any isolation. Written out because macOS 15.0 to 15.3 bring no `next()` to inherit.
+        public mutating func next() async throws(HandPoseError) -> PoseEvent?? {
+            try await next(isolation: nil)
         }
     }
 

@@ -10,7 +10,7 @@ public struct StateEvents: AsyncSequence, Sendable {
 
         /// The next event, when there is one.
         public mutating func next(
-            isolation actor: isolated (any Actor)? = #isolation
+            isolation actor: isolated (any Actor)?
         ) async throws(HandPoseError) -> StateEvent? {
             guard case .frame(let frame) = try await frames.next(isolation: actor) else { return nil }
             do throws(MalformedError) {
@@ -18,6 +18,11 @@ public struct StateEvents: AsyncSequence, Sendable {
             } catch {
                 throw HandPoseError(error)
             }
+        }
+
+        /// The same, from any isolation. Written out because macOS 15.0 to 15.3 bring no `next()` to inherit.
+        public mutating func next() async throws(HandPoseError) -> StateEvent? {
+            try await next(isolation: nil)
         }
     }
 
