@@ -119,13 +119,13 @@ import Testing
         #expect(error?.code == .invalidRequest)
         #expect(error?.message.hasPrefix(start) == true)
     }
+}
 
-    private func noise(width: Int, height: Int) throws -> RGBImage {
-        var random = SeededGenerator(seed: UInt64.random(in: .min ... .max))
-        print("noise of seed \(random.seed)")
-        let pixels = (0..<3 * width * height).map { _ in UInt8.random(in: .min ... .max, using: &random) }
-        return try RGBImage(pixels: pixels, width: width, height: height)
-    }
+func noise(width: Int, height: Int) throws -> RGBImage {
+    var random = SeededGenerator(seed: UInt64.random(in: .min ... .max))
+    print("noise of seed \(random.seed)")
+    let pixels = (0..<3 * width * height).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    return try RGBImage(pixels: pixels, width: width, height: height)
 }
 
 /// Random numbers that can be had again (SplitMix64).
