@@ -39,6 +39,9 @@ Answer = TypeVar("Answer", bound=Reply)
 _SAMPLES = 3
 _ASK_AGAIN_S = 0.05
 
+_TOO_OLD_OR_TOO_NEW = (ErrorCode.EXPIRED, ErrorCode.BAD_REQUEST)
+"""What a frame is called whose time is on another clock than the daemon's."""
+
 # Together RELAXED and CORRELATE let a request follow one whose reply never came, and drop that reply if it comes late.
 # IMMEDIATE: a crop that waits for a daemon to start is stale when it does.
 _OPTIONS = {zmq.REQ_RELAXED: 1, zmq.REQ_CORRELATE: 1, zmq.IMMEDIATE: 1}
@@ -233,7 +236,7 @@ class HandClient(Connection):
             self._clock.doubt()
             raise
         except RefusedError as refusal:
-            if refusal.code is ErrorCode.EXPIRED:
+            if refusal.code in _TOO_OLD_OR_TOO_NEW:
                 self._clock.doubt()
             raise
 

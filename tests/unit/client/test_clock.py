@@ -13,6 +13,7 @@ from wilor_client import ErrorCode, HandClient, NoReplyError, RefusedError
 from wilor_client.clock import ClockSample, DaemonClock
 from wilor_protocol.codec import decode_request, encode
 from wilor_protocol.errors import Refusal
+from wilor_protocol.limits import MAX_AHEAD_NS
 from wilor_protocol.replies import Clocks, EstimateReply, PongReply, RefusalReply, Reply, Timing
 from wilor_protocol.requests import AnyRequest, EstimateRequest
 
@@ -62,6 +63,8 @@ class OtherHost(threading.Thread):
         age_ms = (now_ns - request.captured_at_ns) / 1e6
         if request.deadline_ms is not None and age_ms > request.deadline_ms:
             return RefusalReply(id=request.id, error=Refusal(ErrorCode.EXPIRED, f"{age_ms:.0f} ms old").error)
+        if age_ms * 1e6 < -MAX_AHEAD_NS:
+            return RefusalReply(id=request.id, error=Refusal(ErrorCode.BAD_REQUEST, "captured_at_ns: ahead").error)
         timing = Timing(received_at_ns=now_ns, queue_ms=0, model_ms=age_ms, total_ms=0, batch=1)
         return EstimateReply(id=request.id, seq=1, epoch=self.epoch, hands=[], timing=timing)
 

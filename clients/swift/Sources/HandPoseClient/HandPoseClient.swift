@@ -247,7 +247,11 @@ public actor HandPoseClient {
             let reply = try await connection.exchange(id, body, deadline: end)
             return try Self.read(reply, id: id)
         } catch {
-            if error.code == .noReply || error.code == .refused(.expired) { clock.doubt(nowNs: MonotonicClock.nowNs()) }
+            // A frame whose time is on another clock is called too old, or one from the future.
+            switch error.code {
+            case .noReply, .refused(.expired), .refused(.badRequest): clock.doubt(nowNs: MonotonicClock.nowNs())
+            default: break
+            }
             throw error
         }
     }
