@@ -6,13 +6,12 @@ It decides; the channels move the bytes, the scheduler picks, the engine compute
 import logging
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 from wilor_protocol import limits
 from wilor_protocol.codec import encode
 from wilor_protocol.errors import ErrorCode, Refusal
 from wilor_protocol.hands import Hand
-from wilor_protocol.replies import EstimateReply, Queue, RefusalReply, Reply, State, Timing
+from wilor_protocol.replies import EstimateReply, Queue, RefusalReply, Reply, Timing
 from wilor_protocol.requests import (
     AnyRequest,
     EstimateRequest,
@@ -31,12 +30,12 @@ from wilor_sidecar.idle import Idle
 from wilor_sidecar.jobs import Job, Route
 from wilor_sidecar.life import Life
 from wilor_sidecar.metrics import Metrics
+from wilor_sidecar.network_keeper import NetworkKeeper
 from wilor_sidecar.publisher import Publisher
 from wilor_sidecar.run_directory import RunDirectory
 from wilor_sidecar.runner import BatchDone
 from wilor_sidecar.scheduler import Scheduler, Turned
 from wilor_sidecar.sd_notify import Notifier
-from wilor_sidecar.second_load import SecondLoad
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Desk:
 
     Attributes:
         life: the daemon's state.
+        keeper: of the network.
     """
 
     def __init__(
@@ -73,16 +73,13 @@ class Desk:
         self._publisher = publisher
         self._engine = engine
         self._notifier = notifier
-        self._idle = idle
         self._sleep = sleep
-        self._second_load = SecondLoad()
         self._scheduler = Scheduler(max_batch_crops=limits.MAX_HANDS)
         self._metrics = Metrics()
         self._about = About(self.life, publisher, self._metrics, directory)
+        self.keeper = NetworkKeeper(engine=engine, life=self.life, about=self._about, metrics=self._metrics, idle=idle)
         self._running: list[Job] = []
         self._deep_pings: list[tuple[Route, PingRequest]] = []
-        self._absence: Literal["", "leaving", "gone"] = ""  # of a network that was let go
-        self._is_wanted_back = False
 
     @property
     def has_work_in_hand(self) -> bool:
@@ -144,11 +141,7 @@ class Desk:
         self._engine.echo(route, request)
 
     def _require_ready(self, request_id: int, now_ns: int) -> None:
-        self._idle.note_use(now_ns)
-        if self._absence and not self._is_wanted_back:
-            self._is_wanted_back = True
-            self._become("loading", "a request came while the network was unloaded: reading the weights again")
-            self._bring_back()
+        self.keeper.note_use(now_ns)
         if self.life.state != "ready":
             raise self._not_ready(request_id)
 
@@ -174,37 +167,25 @@ class Desk:
     def _take_report(self, report: Report) -> None:
         match report:
             case Loaded():
-                self._about.loaded = report
-                self._become("warming", "running every batch size once")
+                self.keeper.has_loaded(report)
             case WarmedUp(memory):
-                self._about.memory = memory
-                self._about.model_ready = True
-                self._second_load.has_succeeded()
-                self._idle.note_use(time.monotonic_ns())
-                self._become("ready", self._about.service())
+                self.keeper.has_warmed_up(memory)
             case LoadFailed(why):
-                self.load_later(why)
+                self.keeper.load_later(why)
             case BatchDone() if report.jobs is self._running:  # else its senders were told that we give up
                 self._running = []
                 self._about.memory = report.memory
-                self._idle.note_work(report.finished_at_ns)
+                self.keeper.note_work(report.finished_at_ns)
                 self._finish(report)
             case Echoed(route, request) if (route, request) in self._deep_pings:
                 self._deep_pings.remove((route, request))
                 self._reply(route, request, self._about.pong(request))
             case Unloaded(memory):
-                self._about.memory = memory
-                self._absence = "gone"
-                self._bring_back()
+                self.keeper.has_left(memory)
             case Tested():
                 self._resume()
             case Broken(why):
                 self.fail(why)
-
-    def _become(self, state: State, reason: str) -> None:
-        """Follow the engine's news, unless the daemon is already on its way out."""
-        if self.life.state not in ("draining", "failed"):
-            self.life.become(state, reason)
 
     def fail(self, why: str) -> None:
         """Give up: tell everybody who waits for an answer, and everybody who listens. The process must end now."""
@@ -258,51 +239,6 @@ class Desk:
         self._publisher.resumed += 1
         self._metrics.count("resumed")
         self._announce()
-
-    def look_after_idle(self, now_ns: int) -> None:
-        """Keep the device awake while the network is in use, and let the network go when it has long not been."""
-        if self.life.state != "ready" or self.has_work_in_hand:
-            return
-        if self._idle.should_unload(now_ns):
-            self._engine.unload()
-            self._about.model_ready = False
-            self._absence, self._is_wanted_back = "leaving", False
-            self.life.become("loading", "unloaded, because nobody used it; the next request brings the network back")
-        elif self._is_on_gpu and self._idle.should_stay_warm(now_ns):
-            self._idle.note_work(now_ns)
-            self._metrics.count("stay_warm")
-            self._engine.stay_warm()
-
-    def wants_to_stay_warm(self, now_ns: int) -> bool:
-        """Whether `look_after_idle` should be called again soon."""
-        return self.life.state == "ready" and self._is_on_gpu and self._idle.is_in_use(now_ns)
-
-    @property
-    def _is_on_gpu(self) -> bool:
-        return self._about.loaded is not None and self._about.loaded.device.name == "gpu"
-
-    def _bring_back(self) -> None:
-        """Load the network again, if it has gone and somebody wants it."""
-        if self._absence == "gone" and self._is_wanted_back and self.life.state == "loading":
-            self._absence = ""
-            self._metrics.count("reloads")
-            self._engine.start()
-
-    def load(self) -> None:
-        """Begin to load the network."""
-        self.life.become("loading", "reading and checking the weights")
-        self._engine.start()
-
-    def load_later(self, why: str, pause_s: float | None = None) -> None:
-        """There is no network for now: say why, and load it after a pause; None: longer each time."""
-        pause_s = self._second_load.put_off(time.monotonic_ns(), pause_s)
-        at = time.strftime("%H:%M:%S", time.localtime(time.time() + pause_s))
-        self._become("degraded", f"{why}; the network is loaded at {at}")
-
-    def load_if_due(self, now_ns: int) -> None:
-        """Load what was to be loaded later, when that is now."""
-        if self.life.state == "degraded" and self._second_load.is_due(now_ns):
-            self.load()
 
     def turn_away_waiting(self, code: ErrorCode, why: str) -> None:
         """Refuse everything that waits."""

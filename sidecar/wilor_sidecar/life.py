@@ -48,3 +48,8 @@ class Life:
         self.state, self.reason = state, reason
         log.info("%s: %s", state, reason)
         self._announce()
+
+    def follow(self, state: State, reason: str) -> None:
+        """Become that, unless the daemon is already on its way out."""
+        if self.state not in ("draining", "failed"):
+            self.become(state, reason)

@@ -200,9 +200,9 @@ class Service:
                 f"{self._starts.failed} starts failed within {WINDOW_S / 60:.0f} minutes, the last one: "
                 f"{self._starts.last_why}; stop it and start it again to try at once"
             )
-            self._desk.load_later(why, WINDOW_S)
+            self._desk.keeper.load_later(why, WINDOW_S)
         else:
-            self._desk.load()
+            self._desk.keeper.load()
 
     def serve(self) -> None:
         """Answer until told to stop, or until there is no going on."""
@@ -284,7 +284,7 @@ class Service:
         """How long nothing needs doing if nothing comes."""
         now_ns = time.monotonic_ns()
         until_ns = int(self._next_chores_s * 1e9)
-        if self._desk.wants_to_stay_warm(now_ns):
+        if self._desk.keeper.wants_to_stay_warm(now_ns):
             until_ns = min(until_ns, now_ns + STAY_WARM_EVERY_NS)
         if (expiry_ns := self._desk.next_expiry_ns) is not None:
             until_ns = min(until_ns, expiry_ns)
@@ -303,7 +303,8 @@ class Service:
         if self._requests.socket in ready:
             self._read_letters()
         self._desk.dispatch()
-        self._desk.look_after_idle(time.monotonic_ns())
+        if not self._desk.has_work_in_hand:
+            self._desk.keeper.look_after_idle(time.monotonic_ns())
 
     def _read_letters(self) -> None:
         until_s = time.monotonic() + _READING_S
@@ -331,7 +332,7 @@ class Service:
             self._ready_since_s = now_s
         elif now_s - self._ready_since_s > GROWN_UP_S:
             self._starts.forget()
-        self._desk.load_if_due(time.monotonic_ns())
+        self._desk.keeper.load_if_due(time.monotonic_ns())
 
     def _look_at_memory(self) -> None:
         in_use = footprint_bytes()
