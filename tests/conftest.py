@@ -1,6 +1,7 @@
 """What all tests share: a home, where the upstream reference numbers are, a short path, and a running daemon."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,11 @@ _REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before anything else, leave the home of who runs the tests."""
+    """Before anything else, leave the home of who runs the tests, and what else of them is handed down."""
     home = TestHome(cache=config.rootpath / ".pytest_cache" / "home")
     home.move_in()
+    # Whoever runs the tests in the background has interrupts ignored, and so would have all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_HOME] = home
 
 

@@ -83,15 +83,7 @@ def test_a_cache_that_cannot_be_written(home: Home, hub: StandInHub, place: str)
 
 def start_until(home: Home, line: str) -> subprocess.Popen[str]:
     """Start `setup`, and return as soon as it has said this."""
-    # Whoever runs the tests in the background has interrupts ignored, and so would this process.
-    usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    process = subprocess.Popen(
-        home.arguments(),
-        stderr=subprocess.PIPE,
-        text=True,
-        env=home.environment,
-        preexec_fn=usual,  # noqa: PLW1509
-    )
+    process = subprocess.Popen(home.arguments(), stderr=subprocess.PIPE, text=True, env=home.environment)
     assert process.stderr
     for said in process.stderr:
         if line in said:
