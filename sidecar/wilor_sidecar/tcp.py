@@ -103,8 +103,10 @@ class TcpDoor:
             socket.setsockopt_string(zmq.ZAP_DOMAIN, _DOMAIN)
             socket.setsockopt_string(zmq.CURVE_SECRETKEY, self._pair.secret)
             socket.setsockopt(zmq.CURVE_SERVER, 1)
-        yield
-        socket.setsockopt(zmq.CURVE_SERVER, 0)
+        try:
+            yield
+        finally:
+            socket.setsockopt(zmq.CURVE_SERVER, 0)
 
 
 class _Guard:

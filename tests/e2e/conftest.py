@@ -1,6 +1,7 @@
 """Raw sockets to the daemon, for what a client of ours would never send."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgpack
@@ -39,13 +40,20 @@ class RawDealer:
         return self.reply()
 
 
-@pytest.fixture
-def dealer(daemon: DaemonProcess) -> Iterator[RawDealer]:
-    """A raw connection to the shared daemon."""
+@contextmanager
+def dealer_to(daemon: DaemonProcess) -> Iterator[RawDealer]:
+    """A raw connection to a daemon, for a `with`; it may not have started yet."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(daemon.requests_address)
         yield RawDealer(socket)
+
+
+@pytest.fixture
+def dealer(daemon: DaemonProcess) -> Iterator[RawDealer]:
+    """A raw connection to the shared daemon."""
+    with dealer_to(daemon) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ from typing import Any
 import msgpack
 import msgspec
 import pytest
-import zmq
 
-from tests.e2e.conftest import RawDealer
+from tests.e2e.conftest import RawDealer, dealer_to
 from tests.unit.sidecar.test_frame import file_of, picture_of, png_chunk
 from wilor_sidecar.daemon_process import DaemonProcess
 
@@ -50,10 +49,7 @@ def target() -> Iterator[DaemonProcess]:
 @pytest.fixture
 def attacker(target: DaemonProcess) -> Iterator[RawDealer]:
     """A raw connection to it, over which something large has gone before: its buffers are there."""
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(target.requests_address)
-        dealer = RawDealer(socket)
+    with dealer_to(target) as dealer:
         dealer.send(bytes(_MANY))
         dealer.reply()
         yield dealer

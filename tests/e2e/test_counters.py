@@ -4,9 +4,8 @@ import time
 from typing import Any
 
 import msgpack
-import zmq
 
-from tests.e2e.conftest import RawDealer
+from tests.e2e.conftest import dealer_to
 from tests.e2e.counting import counted, in_hand
 from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
 from tests.e2e.test_faults import client_of
@@ -52,13 +51,9 @@ def test_requests_answers_and_refusals_balance() -> None:
     with (
         faulty_daemon(delay_ms=300) as daemon,
         client_of(daemon) as client,
-        zmq.Context() as context,
-        context.socket(zmq.DEALER) as socket,
+        dealer_to(daemon) as dealer,
     ):
         daemon.wait_until("ready")
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(daemon.requests_address)
-        dealer = RawDealer(socket)
         before = client.status()
         assert in_hand(before) == 0
         dealer.send(estimate(0))

@@ -13,9 +13,8 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-import zmq
 
-from tests.e2e.conftest import RawDealer
+from tests.e2e.conftest import RawDealer, dealer_to
 from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
 from tests.unit.sidecar.fakes import wait_for
 from wilor_client import ErrorCode, HandClient
@@ -51,10 +50,7 @@ class Flooder(threading.Thread):
 
     def run(self) -> None:
         """Send all frames."""
-        with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.connect(self._daemon.requests_address)
-            dealer = RawDealer(socket)
+        with dealer_to(self._daemon) as dealer:
             hand = {"crop": CROP.tobytes(), "side": "right"}
             for frame in range(self._frames):
                 fields = {"source": self._name, "frame": frame, "hands": [hand] * self._hands}
@@ -63,7 +59,7 @@ class Flooder(threading.Thread):
                 if reply["ok"]:
                     self.total_ms.append(reply["timing"]["total_ms"])
                     self.model_ms.append(reply["timing"]["model_ms"])
-            assert not socket.poll(50), "a second reply to one request"
+            assert not dealer.socket.poll(50), "a second reply to one request"
 
 
 @pytest.mark.parametrize("hands", [1, 2])
@@ -93,13 +89,9 @@ def test_what_expires_is_told_at_once() -> None:
     with (
         faulty_daemon(delay_ms=1500) as slower,
         HandClient(slower.requests_address, timeout_ms=20_000) as other,
-        zmq.Context() as context,
-        context.socket(zmq.DEALER) as socket,
+        dealer_to(slower) as dealer,
     ):
         slower.wait_until("ready")
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(slower.requests_address)
-        dealer = RawDealer(socket)
         hand = {"crop": CROP.tobytes(), "side": "right"}
         for number, deadline_ms in ((1, None), (2, 300.0)):
             fields = {"op": "estimate", "source": f"camera {number}", "frame": 1, "hands": [hand]}
@@ -119,10 +111,7 @@ def test_an_expired_frame_gives_its_place_to_another(slow: DaemonProcess) -> Non
     """Nobody is refused `busy` because of frames that will never run."""
     hand = {"crop": CROP.tobytes(), "side": "right"}
     long_ago = time.monotonic_ns() - 10**9
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(slow.requests_address)
-        dealer = RawDealer(socket)
+    with dealer_to(slow) as dealer:
         for number in range(1, 41):
             is_old = number % 2 == 1
             fields = {
@@ -177,13 +166,11 @@ def test_an_answer_does_not_wait_for_a_crowd_of_statuses() -> None:
     engine may have to wait for a core.
     """
     places = []
-    with faulty_daemon() as daemon, zmq.Context() as context:
+    with faulty_daemon() as daemon:
         daemon.wait_until("ready")
         for _ in range(3):
-            with context.socket(zmq.DEALER) as socket:
-                socket.setsockopt(zmq.LINGER, 0)
-                socket.connect(daemon.requests_address)
-                places.append(place_of_an_answer(daemon, RawDealer(socket), statuses=300))
+            with dealer_to(daemon) as dealer:
+                places.append(place_of_an_answer(daemon, dealer, statuses=300))
         assert daemon.stop() == 0
     print(f"answered after {places} of the statuses")
     assert min(places) < 30
@@ -206,13 +193,9 @@ def test_a_superseded_frame_is_told_by_which() -> None:
     with (
         faulty_daemon(delay_ms=1500) as slower,
         HandClient(slower.requests_address, timeout_ms=20_000) as client,
-        zmq.Context() as context,
-        context.socket(zmq.DEALER) as socket,
+        dealer_to(slower) as dealer,
     ):
         slower.wait_until("ready")
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(slower.requests_address)
-        dealer = RawDealer(socket)
         hand = {"crop": CROP.tobytes(), "side": "right"}
         for number, source in ((1, "another camera"), (2, "camera"), (3, "camera")):
             fields = {"source": source, "frame": 70 + number, "captured_at_ns": number, "hands": [hand]}

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.make_corpus import FOLDER, connections
 from tests.corpus.zmtp import GREETING_BYTES
-from tests.e2e.conftest import RawDealer
+from tests.e2e.conftest import RawDealer, dealer_to
 from tests.hostile_messages import maps, mutated, near_requests
 from tests.unit.sidecar.fakes import wait_for
 from wilor_client import HandClient
@@ -132,20 +131,16 @@ def test_damaged_connections_do_no_harm(
 @given(body=mutated() | st.binary(max_size=200))
 def test_any_body_gets_one_reply(daemon: DaemonProcess, body: bytes) -> None:
     """A damaged message, or no message at all, is answered once, and a refusal has one of the codes."""
-    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
-        raw.setsockopt(zmq.LINGER, 0)
-        raw.connect(daemon.requests_address)
-        _answered_once(RawDealer(raw), body)
+    with dealer_to(daemon) as dealer:
+        _answered_once(dealer, body)
 
 
 @settings(_with_daemon, max_examples=100)
 @given(message=maps | near_requests)
 def test_any_map_gets_one_reply(daemon: DaemonProcess, message: dict[str, object]) -> None:
     """And so is a map of the wrong things in the right places."""
-    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
-        raw.setsockopt(zmq.LINGER, 0)
-        raw.connect(daemon.requests_address)
-        _answered_once(RawDealer(raw), msgspec.msgpack.encode(message))
+    with dealer_to(daemon) as dealer:
+        _answered_once(dealer, msgspec.msgpack.encode(message))
 
 
 def _answered_once(dealer: RawDealer, body: bytes) -> None:
