@@ -14,8 +14,8 @@ from typing import Self
 from wilor_client import HandClient, NoReplyError
 from wilor_protocol.address import RUN_VARIABLE, events_address, requests_address
 from wilor_protocol.replies import State, StatusReply
+from wilor_sidecar.config import without_settings
 from wilor_sidecar.config.file import CONFIG_VARIABLE
-from wilor_sidecar.config.setting import VARIABLE_PREFIX
 
 _ASK_AGAIN_MS = 100
 
@@ -56,7 +56,8 @@ class DaemonProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         named = () if model is None else ("--model", model)
         self._command = [sys.executable, "-P", "-m", module, "serve", *named, *arguments]
-        self._environment = {**_without_settings(os.environ), RUN_VARIABLE: str(self.run_dir), **(environment or {})}
+        own = {CONFIG_VARIABLE: os.devnull, RUN_VARIABLE: str(self.run_dir)}
+        self._environment = {**without_settings(os.environ), **own, **(environment or {})}
 
     @property
     def requests_address(self) -> str:
@@ -118,8 +119,3 @@ class DaemonProcess:
         # pread, because the place in the file is shared with the child, which writes at it.
         descriptor = self._log.fileno()
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
-
-
-def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    others = {name: value for name, value in environment.items() if not name.startswith(VARIABLE_PREFIX)}
-    return {**others, CONFIG_VARIABLE: os.devnull}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wilor_sidecar.agent.world import unseen, without_settings
-from wilor_sidecar.config import Config, ConfigError, defaults_in, resolve
+from wilor_sidecar.agent.world import unseen
+from wilor_sidecar.config import Config, ConfigError, defaults_in, resolve, without_settings
 from wilor_sidecar.config.file import default_config_file, home_of
 from wilor_sidecar.mlx_settings import cache_directory, kernels_directory
 from wilor_sidecar.weights.store import EMBEDDED

@@ -12,11 +12,6 @@ _PLACES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RU
 """Variables that decide where the daemon's files are."""
 
 
-def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """What counts of the environment that the supervisor gives."""
-    return {name: value for name, value in environment.items() if not name.startswith(VARIABLE_PREFIX)}
-
-
 def unseen(shell: Mapping[str, str], world: Mapping[str, str]) -> tuple[str, ...]:
     """Variables of a shell that mean something here and not there, by name.
 

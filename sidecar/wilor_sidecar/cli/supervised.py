@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from wilor_sidecar.agent.launchd_files import LaunchdFiles
-from wilor_sidecar.agent.world import without_settings
 from wilor_sidecar.cli.exits import PERMANENT, Exit
+from wilor_sidecar.config import without_settings
 from wilor_sidecar.run_directory import AlreadyRunningError, RunDirectory
 from wilor_sidecar.sd_notify import Notifier
 

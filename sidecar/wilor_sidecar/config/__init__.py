@@ -5,7 +5,7 @@ setting has the same name: `--log-level`, `WILOR_SIDECAR_LOG_LEVEL`, `log_level`
 """
 
 from wilor_sidecar.config.errors import ConfigError, NotThereYetError
-from wilor_sidecar.config.sources import CHOSEN, Effective, add_flags, defaults_in, resolve
+from wilor_sidecar.config.sources import CHOSEN, Effective, add_flags, defaults_in, resolve, without_settings
 from wilor_sidecar.config.table import SETTINGS, Config
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "add_flags",
     "defaults_in",
     "resolve",
+    "without_settings",
 ]

@@ -173,3 +173,8 @@ def _nearest(name: str, names: list[str]) -> str:
 
 def _default_file(environment: Mapping[str, str]) -> Path:
     return default_config_file(environment, platform=sys.platform, home=home_of(environment))
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without the variables of ours, for a daemon that is to heed none of them."""
+    return {name: value for name, value in environment.items() if not name.startswith(VARIABLE_PREFIX)}

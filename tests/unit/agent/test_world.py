@@ -1,6 +1,7 @@
 """What of an environment counts for the agent's daemon."""
 
-from wilor_sidecar.agent.world import unseen, without_settings
+from wilor_sidecar.agent.world import unseen
+from wilor_sidecar.config import without_settings
 
 SHELL = {"HOME": "/home/ada", "PATH": "/bin", "WILOR_SIDECAR_RUN": "/r", "XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": ""}
 

@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 from wilor_protocol.address import default_run_directory
-from wilor_sidecar.agent.world import without_settings
-from wilor_sidecar.config import SETTINGS, Config, ConfigError, Effective, NotThereYetError, add_flags, resolve
+from wilor_sidecar.config import (
+    SETTINGS,
+    Config,
+    ConfigError,
+    Effective,
+    NotThereYetError,
+    add_flags,
+    resolve,
+    without_settings,
+)
 from wilor_sidecar.config.file import CONFIG_VARIABLE, default_config_file
 from wilor_sidecar.config.setting import Setting
 from wilor_sidecar.weights.store import models_directory
