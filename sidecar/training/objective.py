@@ -28,7 +28,7 @@ def _loss(geometry: Geometry, truth: Truth, vertices: Tensor, keypoints: Tensor)
     in_hand = _in_hand(geometry.keypoints, geometry.rotations) - _in_hand(keypoints, truth.rotations)
     turned = geometry.rotations - truth.rotations
     return (
-        2.5 * in_picture.abs().clamp(max=_FARTHEST).mean()
+        3.5 * in_picture.abs().clamp(max=_FARTHEST).mean()
         + _DECIMETRES * (0.5 * in_space.abs().mean() + 0.3 * mesh.abs().mean() + 0.6 * in_hand.abs().mean())
         + 0.5 * turned.abs().mean()
         + 0.02 * (geometry.estimate.betas - truth.betas).abs().mean()
