@@ -1,6 +1,6 @@
 """Measures the shipped weights on renders drawn anew, for the model card: `python -m training.measure`.
 
-Unlike `held_out`, which watches a run, this tells how errors are spread. On a CPU two thousand renders take some minutes.
+Unlike `held_out`, which watches a run, this tells how errors are spread. On a CPU it takes a good while.
 """
 
 import argparse
@@ -45,8 +45,8 @@ def measured(network: HandNetwork, count: int, strength: float) -> dict[str, Ten
         strength: see `renderer.pictures`.
 
     Returns:
-        (count,) `aligned_mm` and `box_per_cent` of both stages, as "first_aligned_mm"; and "joints", (count, 21), how far
-        each refined joint is off in the picture, in parts of the hand's box.
+        (count,) `aligned_mm` and `box_per_cent` of both stages, as "first_aligned_mm"; and "joints", (count, 21), how
+        far each refined joint is off in the picture, in parts of the hand's box.
     """
     torch.manual_seed(_SEED)
     device = next(network.parameters()).device

@@ -22,7 +22,7 @@ from wilor_sidecar.weights.store import EMBEDDED_FOLDER
 
 RENDERS = Path(__file__).with_name("renders")
 COLUMNS = 8
-ALIGNED_MM, IN_BOX = 8.5, 5.3
+ALIGNED_MM, IN_BOX = 8.0, 3.9
 FINGERS = {"thumb": 1, "index": 5, "middle": 9, "ring": 13, "little": 17}
 GESTURES = {
     "right": ({"index", "middle", "ring", "little"}, {"middle", "ring", "little"}, {"index"}, {"index", "middle"}),
@@ -30,6 +30,8 @@ GESTURES = {
 }
 """Straight fingers of the film's gestures: open, pinch, point, victory; fist, open, OK, horns seen from the back."""
 FRAMES_A_GESTURE = 8
+STRAIGHT, BENT_ALIKE = 0.9, 0.22
+"""How far a straight finger reaches at the least; and how far apart reaches may be, of a finger behind others too."""
 
 Floats = NDArray[np.floating]
 
@@ -92,9 +94,8 @@ def test_gestures_of_the_film(model: Wilor, side: str) -> None:
                 shown = extension(frame.keypoints_from_wrist[first : first + 4])
                 found = extension(points[first : first + 4])
                 assert (shown > 0.93) == (name in straight)
-                assert abs(found - shown) < 0.15, (
-                    f"{side} gesture {gesture}: {name} reaches {found:.2f}, not {shown:.2f}"
-                )
+                assert (found > STRAIGHT) == (name in straight), f"{side} gesture {gesture}: {name} reaches {found:.2f}"
+                assert abs(found - shown) < BENT_ALIKE, f"{side} gesture {gesture}: {name} {found:.2f}, not {shown:.2f}"
 
 
 def points_of(model: Wilor, frame: Frame) -> Floats:
