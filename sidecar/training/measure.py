@@ -28,10 +28,10 @@ _NEAR, _NOT_FAR = 0.1, 0.2
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Measure the shipped weights on renders drawn anew.")
-    parser.add_argument("--count", type=int, default=2000, help=f"a multiple of {_AT_ONCE} (default: 2000)")
+    parser.add_argument("--count", type=int, default=2000, help="how many (default: 2000)")
     parser.add_argument("--strength", type=float, default=1.0, help="of what makes renders hard, 0 to 1 (default: 1)")
     arguments = parser.parse_args()
-    found = measured(_shipped(), arguments.count, arguments.strength)
+    found = measured(shipped(), arguments.count, arguments.strength)
     sys.stdout.write("\n".join(_lines(found)) + "\n")
 
 
@@ -41,7 +41,7 @@ def measured(network: HandNetwork, count: int, strength: float) -> dict[str, Ten
 
     Args:
         network: in evaluation mode.
-        count: hands, a multiple of 100.
+        count: how many hands.
         strength: see `renderer.pictures`.
 
     Returns:
@@ -52,8 +52,8 @@ def measured(network: HandNetwork, count: int, strength: float) -> dict[str, Ten
     device = next(network.parameters()).device
     sampler = PoseSampler(device)
     parts: dict[str, list[Tensor]] = {}
-    for _ in range(count // _AT_ONCE):
-        batch = make_batch(sampler, _AT_ONCE, strength)
+    for done in range(0, count, _AT_ONCE):
+        batch = make_batch(sampler, min(_AT_ONCE, count - done), strength)
         answer = network(batch.pictures.round())
         for stage, geometry in (("first", answer.first), ("refined", answer.refined)):
             for name, values in errors_of(geometry, batch.truth, network.mano).items():
@@ -66,7 +66,8 @@ def _off(geometry: Geometry, batch: Batch) -> Tensor:
     return (geometry.keypoints_2d - batch.truth.keypoints_2d).norm(dim=-1) / batch.truth.box[:, None]
 
 
-def _shipped() -> HandNetwork:
+def shipped() -> HandNetwork:
+    """The package's weights, on the GPU if there is one."""
     sizes = read_config(EMBEDDED_FOLDER).sizes
     network = HandNetwork(sizes.width, sizes.depth, sizes.heads, mano_arrays())
     load_served(network, EMBEDDED_FOLDER / WEIGHTS_FILE)
