@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from training.mano_arrays import mano_arrays
-from training.model import Geometry, HandNetwork
-from training.objective import errors_of
+from training.model import HandNetwork
+from training.objective import errors_of, off_in_picture
 from training.painter import make_batch
-from training.picture_pool import Batch
 from training.poses import PoseSampler
 from training.state import load_served
 from wilor_sidecar.weights.model_config import WEIGHTS_FILE, read_config
@@ -58,12 +57,8 @@ def measured(network: HandNetwork, count: int, strength: float) -> dict[str, Ten
         for stage, geometry in (("first", answer.first), ("refined", answer.refined)):
             for name, values in errors_of(geometry, batch.truth, network.mano).items():
                 parts.setdefault(f"{stage}_{name}", []).append(values.cpu())
-        parts.setdefault("joints", []).append(_off(answer.refined, batch).cpu())
+        parts.setdefault("joints", []).append(off_in_picture(answer.refined, batch.truth).norm(dim=-1).cpu())
     return {name: torch.cat(values) for name, values in parts.items()}
-
-
-def _off(geometry: Geometry, batch: Batch) -> Tensor:
-    return (geometry.keypoints_2d - batch.truth.keypoints_2d).norm(dim=-1) / batch.truth.box[:, None]
 
 
 def shipped() -> HandNetwork:

@@ -22,7 +22,7 @@ def loss_of(answer: Answer, truth: Truth, mano: ManoLayer, hints: PatchHints) ->
 
 
 def _loss(geometry: Geometry, truth: Truth, vertices: Tensor, keypoints: Tensor) -> Tensor:
-    in_picture = (geometry.keypoints_2d - truth.keypoints_2d) / truth.box[:, None, None]
+    in_picture = off_in_picture(geometry, truth)
     in_space = _from_wrist(geometry.keypoints, geometry.keypoints) - _from_wrist(keypoints, keypoints)
     mesh = _from_wrist(geometry.vertices, geometry.keypoints) - _from_wrist(vertices, keypoints)
     in_hand = _in_hand(geometry.keypoints, geometry.rotations) - _in_hand(keypoints, truth.rotations)
@@ -33,6 +33,11 @@ def _loss(geometry: Geometry, truth: Truth, vertices: Tensor, keypoints: Tensor)
         + 0.5 * turned.abs().mean()
         + 0.02 * (geometry.estimate.betas - truth.betas).abs().mean()
     )
+
+
+def off_in_picture(geometry: Geometry, truth: Truth) -> Tensor:
+    """(B, 21, 2) how far each joint is off, in parts of the hand's box."""
+    return (geometry.keypoints_2d - truth.keypoints_2d) / truth.box[:, None, None]
 
 
 def _from_wrist(points: Tensor, keypoints: Tensor) -> Tensor:
@@ -48,7 +53,7 @@ def errors_of(geometry: Geometry, truth: Truth, mano: ManoLayer) -> dict[str, Te
     """Per hand: joints after Procrustes alignment, mm; and in the picture, per cent of the hand's box; (B,) each."""
     _, keypoints = mano(truth.rotations, truth.betas)
     aligned = _aligned(geometry.keypoints, keypoints)
-    in_picture = (geometry.keypoints_2d - truth.keypoints_2d).norm(dim=-1) / truth.box[:, None]
+    in_picture = off_in_picture(geometry, truth).norm(dim=-1)
     return {
         "aligned_mm": 1e3 * (aligned - keypoints).norm(dim=-1).mean(dim=1),
         "box_per_cent": 100 * in_picture.mean(dim=1),
