@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from wilor_sidecar import device
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import Wilor, load_model
-from wilor_sidecar.model.vit import Backbone
+from wilor_sidecar.model.refinenet import RefineNet
+from wilor_sidecar.model.vit import Backbone, Estimate
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.layout import BlocksDtype
 from wilor_sidecar.weights.seeded import crops, write_seeded_checkpoint
@@ -69,6 +71,24 @@ def test_batch_gives_what_its_crops_give_alone(name: str, batch: int, seeded_mod
     model, pixels, golden = seeded_case(name, seeded_model)
     chosen = np.arange(batch)[::-1] % len(pixels)
     assert_exact(model(pixels[chosen]), {key: golden[key][chosen] for key in model(pixels[:1])})
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(1, [1]), (3, [2, 1]), (8, [2, 2, 2, 2])])
+def test_the_largest_maps_are_made_for_two_crops_at_a_time(
+    batch: int, sizes: list[int], seeded_model: Callable[..., Wilor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the batch: the maps of eight would be the most memory that the network ever takes."""
+    model, pixels, _ = seeded_case("golden_160x3_wide", seeded_model)
+    made: list[int] = []
+    whole = RefineNet.refine_by_maps
+
+    def counting(self: RefineNet, patches: mx.array, *rest: Any) -> Estimate:
+        made.append(len(patches))
+        return whole(self, patches, *rest)
+
+    monkeypatch.setattr(RefineNet, "refine_by_maps", counting)
+    model(pixels[np.arange(batch) % len(pixels)])
+    assert made == sizes
 
 
 @pytest.mark.parametrize("name", ["golden_160x3", "golden_160x3_wide"])

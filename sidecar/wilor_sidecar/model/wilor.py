@@ -23,6 +23,9 @@ _CROP_SHAPE = (CROP_SIDE_PX, CROP_SIDE_PX, 3)
 
 Outputs = dict[str, NDArray[np.float32]]
 
+_LONG_WAY_CROPS = 2
+"""At once. At full size the maps of eight crops take 430 MB, of two 144 MB, and few hands need them."""
+
 
 class Wilor:
     """WiLoR with its weights, warm for the thread that made it: MLX's streams belong to a thread.
@@ -71,18 +74,23 @@ class Wilor:
 
     def warm_up(self, batch: int) -> None:
         """Run both ways once for a batch size, so that nothing is left to compile."""
-        crops = np.zeros((batch, *_CROP_SHAPE), np.uint8)
-        tokens = self._short_way(mx.array(crops))[-1]
-        mx.eval(self._long_way(tokens))
+        *short, tokens = self._short_way(mx.array(np.zeros((batch, *_CROP_SHAPE), np.uint8)))
+        mx.eval(*short, tokens)
+        mx.eval(*self._long_way(tokens[:_LONG_WAY_CROPS]))
 
     def _run(self, crops_rgb: NDArray[np.uint8]) -> list[mx.array]:
         """The refined hands by the short way, or by the long one where a hand reaches beyond the corner."""
         *hands, is_inside, tokens = self._short_way(mx.array(crops_rgb))
         mx.eval(*hands, is_inside)
-        if not is_inside.item():
-            hands = self._long_way(tokens)
-            mx.eval(*hands)
-        return hands
+        return hands if is_inside.item() else self._few_at_a_time(tokens)
+
+    def _few_at_a_time(self, tokens: mx.array) -> list[mx.array]:
+        """The refined hands by the long way."""
+        parts = []
+        for i in range(0, len(tokens), _LONG_WAY_CROPS):
+            parts.append(self._long_way(tokens[i : i + _LONG_WAY_CROPS]))
+            mx.eval(*parts[-1])  # before the next, whose maps then take the place of these
+        return [mx.concatenate(list(arrays)) for arrays in zip(*parts, strict=True)]
 
     def _by_corner(self, crops_rgb: mx.array) -> list[mx.array]:
         """Refined hands, whether all first estimates lie inside the corner, and tokens for the long way."""
