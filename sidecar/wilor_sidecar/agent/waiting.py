@@ -10,7 +10,6 @@ from wilor_client.errors import HandClientError
 from wilor_protocol.address import requests_address
 from wilor_protocol.replies import State, StatusReply
 from wilor_sidecar.agent.report import Report
-from wilor_sidecar.agent.supervisor import Supervisor
 
 _ASK_AGAIN_S = 0.2
 _REPLY_MS = 500
@@ -26,10 +25,14 @@ class Outcome:
     Attributes:
         is_ready: it serves.
         why: in a few words for people.
+        report, status: what the supervisor and the daemon (None: nobody answered) said then. What keeps dying may run
+            again when they are asked once more.
     """
 
     is_ready: bool
     why: str
+    report: Report
+    status: StatusReply | None
 
 
 def ask(run_dir: Path) -> StatusReply | None:
@@ -41,44 +44,50 @@ def ask(run_dir: Path) -> StatusReply | None:
         return None
 
 
-def wait_until_ready(supervisor: Supervisor, run_dir: Path, timeout_s: float, tell: Callable[[State], None]) -> Outcome:
+def wait_until_ready(
+    look: Callable[[], Report], run_dir: Path, timeout_s: float, tell: Callable[[State], None]
+) -> Outcome:
     """Follow a start to its end.
 
     Args:
-        supervisor: has been told to start.
+        look: asks the supervisor, which has been told to start it.
         run_dir: where the daemon will answer.
         timeout_s: how long to wait.
         tell: called with each new state.
     """
     began = time.monotonic()
     last: State | None = None
-    report: Report | None = None
-    while (waited_s := time.monotonic() - began) < timeout_s:
-        report, status = supervisor.report(), ask(run_dir)
+    while True:
+        report, status, waited_s = look(), ask(run_dir), time.monotonic() - began
         outcome = _outcome(report, status, waited_s)
         if outcome:
             return outcome
+        if waited_s >= timeout_s:
+            says = report.says or "it is being started still"
+            why = f"it is not ready after {timeout_s:g} s; {says}"
+            return Outcome(is_ready=False, why=why, report=report, status=status)
         if status is not None and status.state != last:
             last = status.state
             tell(status.state)
         time.sleep(_ASK_AGAIN_S)
-    says = (report and report.says) or "it is being started still"
-    return Outcome(is_ready=False, why=f"it is not ready after {timeout_s:g} s; {says}")
 
 
 def _outcome(report: Report, status: StatusReply | None, waited_s: float) -> Outcome | None:
     """The end of the start; None: it is not over."""
+
+    def ends(why: str, *, is_ready: bool = False) -> Outcome:
+        return Outcome(is_ready, why, report, status)
+
     if status is not None and status.pid == report.pid:
         if status.state in ("ready", "degraded"):
-            return Outcome(status.ready, f"{status.state}: {status.reason}")
+            return ends(f"{status.state}: {status.reason}", is_ready=status.ready)
     elif status is not None and report.pid is not None:
-        return Outcome(
-            is_ready=False,
-            why=f"another daemon (pid {status.pid}) serves there already; the agent's takes over when that one ends",
+        return ends(
+            f"another daemon (pid {status.pid}) serves there already; the agent's takes over when that one ends"
         )
     ended = f"it ended ({report.last_exit})"
     if report.pid is None and not report.will_start and waited_s > _GRACE_S:
-        return Outcome(is_ready=False, why=ended if report.last_exit else report.summary)
+        return ends(ended if report.last_exit else report.summary)
     if report.pid is None and report.last_exit and report.starts is not None and report.starts >= _MOST_STARTS:
-        return Outcome(is_ready=False, why=f"{ended}, {report.starts} times so far; {report.summary}")
+        return ends(f"{ended}, {report.starts} times so far; {report.summary}")
     return None

@@ -248,10 +248,10 @@ def _run_logs(arguments: argparse.Namespace) -> int:
 def _start(here: _Here, timeout_s: float) -> None:
     began = time.monotonic()
     here.supervisor.start()
-    outcome = wait_until_ready(here.supervisor, here.settings.run_dir, timeout_s, _say_state)
+    outcome = wait_until_ready(here.supervisor.report, here.settings.run_dir, timeout_s, _say_state)
     if not outcome.is_ready:
         sys.stderr.write(_log_end(here))
-        next_step = _advice(here, here.supervisor.report(), ask(here.settings.run_dir))
+        next_step = _advice(here, outcome.report, outcome.status)
         raise CommandError(f"{outcome.why}\nnext: {next_step}" if next_step else outcome.why)
     _say(f"{outcome.why}, after {time.monotonic() - began:.1f} s")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sidecar.fakes import wait_for
+
 from .mac_session import MacSession, mac_session
 from .session import WAIT_S
 
@@ -87,7 +89,8 @@ def test_a_program_that_may_not_be_read_is_told(installed: MacSession, tmp_path:
     assert started.returncode == 1
     advised = "macOS keeps a file from it (Operation not permitted)"
     assert f"next: {advised}" in started.stderr
-    assert f"next        {advised}" in installed.agent("status").stdout
+    # Told while the program does not run, which is nearly always: here it is started again ever so often.
+    wait_for(lambda: f"next        {advised}" in installed.agent("status").stdout, "the advice", WAIT_S)
     assert installed.agent("stop").returncode == 0
 
 
