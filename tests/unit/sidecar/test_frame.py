@@ -5,6 +5,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -185,23 +186,36 @@ def test_damaged_bytes_are_refused(where: float) -> None:
         read("png", bytes(data))
 
 
+def best_s(act: Callable[[], object]) -> float:
+    """The shortest of three times."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        act()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
 @pytest.mark.parametrize("size", [(257, 256), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_before_it_is_unpacked(size: tuple[int, int]) -> None:
-    """A small file that claims a huge picture is refused by its header, at once."""
-    data = png_of_size(*size, data=zlib.compress(bytes(10_000_000)))
-    started = time.perf_counter()
-    with pytest.raises(BadImageError, match=r"hands\[0\]\.crop"):
-        read("png", data)
-    assert time.perf_counter() - started < 0.5
+    """A small file that claims a huge picture is refused by its header, long before its data could be unpacked."""
+    packed = zlib.compress(bytes(30_000_000))
+    data = png_of_size(*size, data=packed)
+
+    def read_and_refuse() -> None:
+        with pytest.raises(BadImageError, match=r"hands\[0\]\.crop"):
+            read("png", data)
+
+    assert best_s(read_and_refuse) < best_s(lambda: zlib.decompress(packed)) / 4
 
 
 def test_pixels_that_go_on_beyond_the_picture_cost_little() -> None:
-    """Data behind the last row of a PNG are neither kept nor waited for."""
+    """Data behind the last row of a PNG are neither kept nor waited for: it is read long before they are unpacked."""
     row = b"\0" + bytes(range(256)) * 3
-    data = png_of_size(256, 256, zlib.compress(row * 256 + bytes(100_000_000), 9))
-    started = time.perf_counter()
+    packed = zlib.compress(row * 256 + bytes(100_000_000), 9)
+    data = png_of_size(256, 256, packed)
+    assert best_s(lambda: read("png", data)) < best_s(lambda: zlib.decompress(packed)) / 10
     pixels = read("png", data)
-    assert time.perf_counter() - started < 2
     assert pixels[255].tobytes() == row[1:]
 
 
