@@ -46,7 +46,10 @@ class NetworkKeeper:
     def has_loaded(self, loaded: Loaded) -> None:
         """The engine has the weights, and warms up."""
         self._about.loaded = loaded
-        self._life.follow("warming", "running every batch size once")
+        self._life.follow(
+            "warming",
+            "running every batch size once, which takes minutes where kernels are compiled for the first time",
+        )
 
     def has_warmed_up(self, memory: Memory | None) -> None:
         """Every batch size has run; `memory` is None where it cannot be told."""

@@ -112,7 +112,10 @@ _REFUSALS = {
     "bad_request": ("source: expected a length of 1 to 64, got 0", False),
     "unsupported_version": ("v: expected 1, got 2", False),
     "too_large": ("body: expected at most 1638400 bytes, got 1638401", False),
-    "loading": ("warming: running every batch size once", True),
+    "loading": (
+        "warming: running every batch size once, which takes minutes where kernels are compiled for the first time",
+        True,
+    ),
     "busy": ("8 crops wait and 8 may", True),
     "superseded": ("frame 42 of the same source is newer", False),
     "expired": ("the frame is 41.7 ms old, deadline_ms is 33.5", False),
