@@ -47,16 +47,20 @@ class Watchdog:
         """Watch no more."""
         self._should_stop.set()
 
+    def look(self) -> None:
+        """Look at every pulse once; the thread does so every `LOOK_EVERY_S`."""
+        for watched in self._watched:
+            overdue_s = watched.look()
+            if overdue_s >= 0 and not watched.was_warned_of:
+                watched.was_warned_of = True
+                _report(watched.complaint, watched.thread_id)
+                self._warn(watched.complaint)
+            elif overdue_s >= GRACE_S:
+                self._end(watched.complaint)
+
     def _watch(self) -> None:
         while not self._should_stop.wait(LOOK_EVERY_S):
-            for watched in self._watched:
-                overdue_s = watched.look()
-                if overdue_s >= 0 and not watched.was_warned_of:
-                    watched.was_warned_of = True
-                    _report(watched.complaint, watched.thread_id)
-                    self._warn(watched.complaint)
-                elif overdue_s >= GRACE_S:
-                    self._end(watched.complaint)
+            self.look()
 
 
 class _Watched:

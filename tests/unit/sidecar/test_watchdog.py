@@ -15,40 +15,65 @@ from wilor_sidecar.watchdog import GRACE_S, LOOK_EVERY_S, Watchdog
 
 from .fakes import UNIT_S, wait_for
 
+LOOKS_A_SECOND = round(1 / LOOK_EVERY_S)
+
 
 class Watched:
-    """Two pulses under a watchdog that looks a hundred times as often."""
+    """Two pulses and a watchdog, which looks when it is told to."""
 
     def __init__(self) -> None:
         self.engine, self.other = Pulse("engine"), Pulse("other")
         self.warnings: list[str] = []
         self.ends: list[str] = []
         self.watchdog = Watchdog([self.engine, self.other], warn=self.warnings.append, end=self.ends.append)
-        self.watchdog.start()
+
+    def look(self, times: int) -> None:
+        """Look so often, one right after the other."""
+        for _ in range(times):
+            self.watchdog.look()
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    """Running until the end of the test."""
+def watched() -> Watched:
+    """Nothing has been looked at yet."""
+    return Watched()
+
+
+@pytest.fixture
+def started(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    """Its thread looks, a hundred times as often as it would, until the end of the test."""
     waits = threading.Event.wait
     monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: waits(self, _hundredth(timeout)))
-    made = Watched()
-    yield made
-    made.watchdog.stop()
+    watched.watchdog.start()
+    yield watched
+    watched.watchdog.stop()
 
 
 def _hundredth(timeout_s: float | None) -> float | None:
     return LOOK_EVERY_S / 100 if timeout_s == LOOK_EVERY_S else timeout_s
 
 
-def test_a_hang_is_warned_of_and_then_ended(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hang_is_warned_of_and_then_ended(started: Watched, caplog: pytest.LogCaptureFixture) -> None:
     """First one warning; then, when nothing changes, the end."""
     with caplog.at_level(logging.CRITICAL):
-        watched.engine.begin("running a batch of 8", 5.0)
-        wait_for(lambda: bool(watched.ends), "the end")
-    assert watched.warnings == ["the engine hangs: running a batch of 8 for over 5 s"]
-    assert watched.ends[0] == watched.warnings[0]
-    wait_for(lambda: watched.warnings[0] in caplog.text, "a line in the log")
+        started.engine.begin("running a batch of 8", 5.0)
+        wait_for(lambda: bool(started.ends), "the end")
+    assert started.warnings == ["the engine hangs: running a batch of 8 for over 5 s"]
+    assert started.ends[0] == started.warnings[0]
+    wait_for(lambda: started.warnings[0] in caplog.text, "a line in the log")
+
+
+def test_the_warning_comes_at_the_limit_and_the_end_a_grace_later(watched: Watched) -> None:
+    """Not a look sooner."""
+    watched.engine.begin("running a batch of 8", 5.0)
+    watched.look(5 * LOOKS_A_SECOND - 1)
+    assert watched.warnings == []
+    watched.look(1)
+    assert len(watched.warnings) == 1
+    watched.look(round(GRACE_S * LOOKS_A_SECOND) - 1)
+    assert watched.ends == []
+    watched.look(1)
+    assert len(watched.ends) == len(watched.warnings) == 1
 
 
 def test_the_log_says_first_where_the_thread_that_hangs_stands(watched: Watched, tmp_path: Path) -> None:
@@ -75,6 +100,8 @@ def test_the_log_says_first_where_the_thread_that_hangs_stands(watched: Watched,
     for thread in threads:
         thread.start()
     try:
+        wait_for(lambda: len(has_ended._cond._waiters) == len(threads), "all of them in `wait`")  # type: ignore[attr-defined]
+        watched.look(LOOKS_A_SECOND)
         wait_for(lambda: bool((tmp_path / "log").read_text()), "a line in the log")
     finally:
         has_ended.set()
@@ -92,17 +119,18 @@ def test_the_log_says_first_where_the_thread_that_hangs_stands(watched: Watched,
 def test_every_thread_is_watched(watched: Watched) -> None:
     """The second as the first."""
     watched.other.begin("answering", 1.0)
-    wait_for(lambda: bool(watched.ends), "the end")
+    watched.look(2 * LOOKS_A_SECOND)
     assert "the other hangs: answering" in watched.ends[0]
 
 
 def test_a_task_that_ends_during_the_grace_ends_nothing(watched: Watched) -> None:
     """Late is not dead."""
     watched.engine.begin("running a batch of 1", 1.0)
-    wait_for(lambda: bool(watched.warnings), "the warning")
+    watched.look(LOOKS_A_SECOND)
+    assert len(watched.warnings) == 1
     watched.engine.rest()
     watched.engine.begin("running a batch of 2", 1e9)
-    _let_it_look(watched, (1.0 + GRACE_S) * 3)
+    watched.look(6 * LOOKS_A_SECOND)
     assert watched.ends == []
 
 
@@ -110,7 +138,7 @@ def test_new_tasks_are_no_hang(watched: Watched) -> None:
     """Work that goes on, each piece in its time, may go on for ever; even when it has the same name."""
     for _ in range(20):
         watched.engine.begin("running a batch of 1", 1.0)
-        _let_it_look(watched, 0.5)
+        watched.look(LOOKS_A_SECOND - 1)
     assert watched.warnings == []
 
 
@@ -118,17 +146,17 @@ def test_waiting_is_no_hang(watched: Watched) -> None:
     """A thread without a task is idle, however long."""
     watched.engine.begin("loading", 1.0)
     watched.engine.rest()
-    _let_it_look(watched, 20)
+    watched.look(20 * LOOKS_A_SECOND)
     assert watched.warnings == []
 
 
-def test_a_stopped_watchdog_watches_no_more(watched: Watched) -> None:
+def test_a_stopped_watchdog_watches_no_more(started: Watched) -> None:
     """On the way out nobody is ended."""
-    watched.watchdog.stop()
-    watched.engine.begin("closing", LOOK_EVERY_S)
-    watched.watchdog._thread.join(UNIT_S)
-    assert not watched.watchdog._thread.is_alive()
-    assert watched.warnings == []
+    started.watchdog.stop()
+    started.engine.begin("closing", 2 * LOOK_EVERY_S)  # a look may be under way
+    started.watchdog._thread.join(UNIT_S)
+    assert not started.watchdog._thread.is_alive()
+    assert started.warnings == []
 
 
 def test_time_without_looks_does_not_count() -> None:
@@ -140,15 +168,6 @@ def test_time_without_looks_does_not_count() -> None:
     long_ago = Task("running a batch of 1", 1.0, started_at_ns=0, thread_id=0)
     pulse.task = long_ago
     assert [watched.look() >= 0 for _ in range(4)] == [False, False, False, True]
-
-
-def _let_it_look(watched: Watched, seconds: float) -> None:
-    """Wait until a watchdog that ran at its real pace would have looked for so long: another pulse tells."""
-    looks = round(seconds / LOOK_EVERY_S)
-    counted = watched.watchdog._watched[1]
-    watched.other.begin("counting", 1e9)
-    wait_for(lambda: counted._task is watched.other.task and counted._looks >= looks, f"{looks} looks")
-    watched.other.rest()
 
 
 def test_a_task_is_overdue_after_its_limit() -> None:
