@@ -64,9 +64,9 @@ def short_dir() -> Iterator[Path]:
 def daemon() -> Iterator[DaemonProcess]:
     """A daemon with its default model, ready, shared by the tests that do not harm it."""
     with DaemonProcess() as running:
-        running.wait_until("ready")
+        running.wait_until("ready", timeout_s=240)  # a fresh machine compiles kernels first
         yield running
-        assert running.stop() == 0, running.log()
+        assert running.stop(60) == 0, running.log()
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ MOST_CONNECTIONS = 32
 _CHUNK_BYTES = 1 << 16
 _BACKLOG = 16
 _LAST_BYTES_S = 0.5
+_PATIENCE_S = 10.0
+"""With somebody who takes nothing of what he is sent. Meanwhile nobody sees that the daemon has hung up on him."""
 
 
 class TcpGate:
@@ -108,8 +110,8 @@ class _Passage:
             writer.transport.abort()
             return
         ways = [
-            asyncio.create_task(_copy(reader, inner_writer)),
-            asyncio.create_task(_copy(inner_reader, writer)),
+            asyncio.create_task(_copy(reader, inner_writer, None)),
+            asyncio.create_task(_copy(inner_reader, writer, _PATIENCE_S)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -130,9 +132,10 @@ async def _let_go(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What comes goes on, no faster than it is taken."""
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience_s: float | None) -> None:
+    """What comes goes on, no faster than it is taken, until one side ends or nothing is taken for too long."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(_CHUNK_BYTES):
             writer.write(chunk)
-            await writer.drain()
+            async with asyncio.timeout(patience_s):
+                await writer.drain()

@@ -16,6 +16,7 @@ from wilor_sidecar import device
 from wilor_sidecar.memory_limits import limit_memory, limits_for, release_memory
 from wilor_sidecar.mlx import mx
 from wilor_sidecar.model import activations, load, vit
+from wilor_sidecar.model.wilor import Wilor
 from wilor_sidecar.process_memory import footprint_bytes, peak_bytes
 from wilor_sidecar.serving import ServedModel
 from wilor_sidecar.weights.convert import convert
@@ -104,19 +105,29 @@ def test_closing_gives_memory_back(folder: Path) -> None:
         assert np.array_equal(values, again[name]), name
 
 
-def test_staying_warm_leaves_nothing_behind(folder: Path) -> None:
-    """Two hundred pieces of that work grow the process by less than 2 MB, and run the network never."""
+def test_staying_warm_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred pieces of that work grow the process by less than 2 MB, and run the network never.
 
-    def work() -> int:
-        model = ServedModel(str(folder))
-        for _ in range(50):
-            model.stay_warm()
+    What leaks does so in each of three rounds; in one of them something else may grow.
+    """
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("the network was run")
+
+    def grown(model: ServedModel) -> int:
         before = footprint_bytes()
         for _ in range(200):
             model.stay_warm()
-        grown = footprint_bytes() - before
+        return footprint_bytes() - before
+
+    def work() -> int:
+        model = ServedModel(str(folder))
+        monkeypatch.setattr(Wilor, "__call__", forbidden)
+        for _ in range(50):
+            model.stay_warm()
+        least = min(grown(model) for _ in range(3))
         model.close()
-        return grown
+        return least
 
     assert on_a_thread_of_its_own(work) < 2e6
 

@@ -97,40 +97,36 @@ def free_port() -> int:
         return socket.bind_to_random_port("tcp://127.0.0.1")
 
 
-def worst_round_trip_ns(client: HandClient) -> int:
-    """Of some."""
-
-    def one() -> int:
-        before_ns = time.monotonic_ns()
-        client.ping()
-        return time.monotonic_ns() - before_ns
-
-    return max(one() for _ in range(20))
+def round_trip_of(client: HandClient) -> int:
+    """In which it has read the clock, ns: the most that the clock may be wrong by is half of it."""
+    assert client._clock._best
+    return client._clock._best.round_trip_ns
 
 
 @pytest.mark.parametrize("ahead_ns", [0, 1000 * S, -2 * S])
 def test_waiting_for_a_daemon_is_no_part_of_its_clock(ahead_ns: int) -> None:
     """It comes half a second after the client asks; the error stays below a round trip's."""
     with client_of(free_port()) as client:
+        started = time.monotonic()
         with other_host(ahead_ns, int(client.address.rpartition(":")[2]), delay_s=0.5):
-            started = time.monotonic()
             off_ns = client.clock_ahead_ns() - ahead_ns
             waited_s = time.monotonic() - started
-            bound_ns = worst_round_trip_ns(client)
-        print(f"waited {waited_s:.3f} s; off by {off_ns / 1e6:.3f} ms; round trips take up to {bound_ns / 1e6:.3f} ms")
-        assert waited_s > 0.4
-        assert abs(off_ns) < min(bound_ns, 100e6)
+        round_trip_ns = round_trip_of(client)
+        print(f"waited {waited_s:.3f} s; off by {off_ns / 1e6:.3f} ms, in a round trip of {round_trip_ns / 1e6:.3f} ms")
+        assert waited_s >= 0.5
+        assert abs(off_ns) <= round_trip_ns // 2 + 1
+        assert round_trip_ns / 1e9 < waited_s / 4
 
 
 def test_the_frame_that_waits_for_a_daemon_is_as_old_as_it_is() -> None:
     """The first frame of all, given before the daemon was there: its age is counted from the moment it was sent."""
     with client_of(free_port()) as client:
         port = int(client.address.rpartition(":")[2])
+        captured_at_ns = time.monotonic_ns()
         with other_host(77 * S, port, delay_s=0.3):
-            captured_at_ns = time.monotonic_ns()
             reply = client.estimate(CROP, "right", captured_at_ns=captured_at_ns, deadline_ms=60_000)
             true_ms = (reply.timing.received_at_ns - 77 * S - captured_at_ns) / 1e6
-            assert true_ms > 250
+            assert true_ms >= 300
             assert abs(reply.timing.model_ms - true_ms) < 100
 
 
@@ -140,7 +136,10 @@ def test_a_clock_that_was_measured_is_not_asked_again() -> None:
         for _ in range(20):
             assert -50 < age_ms(client) < 1000
         assert host.pings == 4
-        assert abs(client.now_ns() - host.ahead_ns - time.monotonic_ns()) < 0.1 * S
+        before_ns = time.monotonic_ns()
+        found_ns = client.now_ns() - host.ahead_ns
+        slack_ns = round_trip_of(client)
+        assert before_ns - slack_ns <= found_ns <= time.monotonic_ns() + slack_ns
         assert host.pings == 4
 
 

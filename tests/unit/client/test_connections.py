@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
+from tests.unit.sidecar.fakes import wait_for
 
 from wilor_client import (
     BadAddressError,
@@ -23,8 +24,9 @@ from wilor_client import (
     StateEvents,
 )
 from wilor_protocol.address import MAX_SOCKET_PATH_BYTES, events_address, requests_address
-from wilor_protocol.codec import subscription
+from wilor_protocol.codec import decode_request, encode, subscription
 from wilor_protocol.events import STATE_TOPIC, joints_topic
+from wilor_protocol.replies import Clocks, PongReply
 
 LONG_MS = 20_000
 SOON_MS = 60
@@ -49,36 +51,24 @@ def waiting() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
         assert not thread.is_alive()
 
 
-def until_in_use(use: Callable[[], object]) -> None:
-    """Use a connection until another thread is found to hold it."""
-    deadline = time.monotonic() + LONG_MS / 1000
-    while time.monotonic() < deadline:
-        try:
-            use()
-        except InUseError:
-            return
-        except NoReplyError:
-            continue
-    raise AssertionError("never in use")
-
-
 def test_a_client_that_another_thread_uses_is_refused(
-    waiting: Callable[[Callable[[], object]], threading.Thread],
+    waiting: Callable[[Callable[[], object]], threading.Thread], short_dir: Path
 ) -> None:
     """Calling and closing; afterwards this thread may have it, because it may be handed over."""
-    client = HandClient(NOBODY)
-
-    def ask() -> None:
+    client = HandClient(run_dir=short_dir, timeout_ms=LONG_MS)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as daemon:
+        daemon.bind(client.address)
+        thread = waiting(client.ping)
+        assert daemon.poll(LONG_MS), "the other thread waits for its answer"
+        *route, body = daemon.recv_multipart()
+        for use in (client.status, client.close):
+            with pytest.raises(InUseError, match="another thread"):
+                use()
+        clocks = Clocks(monotonic_ns=1, wall_ns=2)
+        daemon.send_multipart([*route, encode(PongReply(id=decode_request(body).id, clocks=clocks, deep=False))])
+        thread.join()
         with pytest.raises(NoReplyError):
-            client.ping(timeout_ms=500)
-
-    thread = waiting(ask)
-    until_in_use(lambda: client.status(timeout_ms=0))
-    with pytest.raises(InUseError, match="another thread"):
-        client.close()
-    thread.join()
-    with pytest.raises(NoReplyError):
-        client.ping(timeout_ms=0)
+            client.ping(timeout_ms=0)
     client.close()
 
 
@@ -87,9 +77,11 @@ def test_a_listener_that_another_thread_uses_is_refused(
 ) -> None:
     """The same."""
     events = HandEvents("cam", NOBODY)
-    thread = waiting(lambda: events.next(500))
-    until_in_use(lambda: events.next(0))
-    with pytest.raises(InUseError):
+    thread = waiting(lambda: events.next(2000))
+    wait_for(events._in_use.locked, "the other thread waits for an event")
+    with pytest.raises(InUseError, match="another thread"):
+        events.next(0)
+    with pytest.raises(InUseError, match="another thread"):
         events.close()
     thread.join()
     events.close()
@@ -183,6 +175,7 @@ def test_a_daemon_that_dies_before_the_request_is_sent_is_no_reply(
         daemon = context.socket(zmq.ROUTER)
         daemon.bind(client.address)
         real = zmq.Socket.poll
+        assert real(client._socket, LONG_MS, zmq.POLLOUT), "the client has found it"
 
         def dying(socket: zmq.Socket[bytes], timeout: int | None = None, flags: int = zmq.POLLIN) -> int:
             is_ready = real(socket, timeout, flags)

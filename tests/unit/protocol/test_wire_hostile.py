@@ -1,9 +1,9 @@
 """Whatever bytes come, the codec answers with a refusal or a malformed message: never another error, and cheaply."""
 
 import contextlib
-import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -101,18 +101,21 @@ def _hand_body(field: str, raw: bytes) -> bytes:
     return msgspec.msgpack.encode({**_HEAD, "hands": [hand]})
 
 
-def _refused_cheaply(body: bytes) -> None:
-    """It is refused within a second, and what is built takes less than a quarter of a megabyte."""
+@contextmanager
+def _builds_nothing() -> Iterator[None]:
+    """What is built meanwhile takes less than a quarter of a megabyte."""
     tracemalloc.start()
-    started = time.perf_counter()
     try:
-        with pytest.raises(Refusal):
-            decode_request(body)
+        yield
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - started < 1
     assert peak < 2**18
+
+
+def _refused_cheaply(body: bytes) -> None:
+    with _builds_nothing(), pytest.raises(Refusal):
+        decode_request(body)
 
 
 @pytest.mark.parametrize("bomb", _BOMBS)
@@ -137,9 +140,9 @@ def test_forty_thousand_small_hands_build_nothing() -> None:
 
 def test_a_sound_request_with_a_million_unknown_values_is_read() -> None:
     """An unknown field is skipped, whatever it holds."""
-    started = time.perf_counter()
-    assert decode_request(_hand_body("later", _EMPTY_MAPS))
-    assert time.perf_counter() - started < 1
+    body = _hand_body("later", _EMPTY_MAPS)
+    with _builds_nothing():
+        assert decode_request(body)
 
 
 @pytest.mark.parametrize("opener", [b"\x91", b"\x81\xa1x", b"\xdd\0\0\0\1", b"\xdf\0\0\0\1\xa1x"], ids=repr)

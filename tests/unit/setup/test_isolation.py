@@ -89,7 +89,7 @@ def test_nothing_in_the_working_directory_is_run(tmp_path: Path, monkeypatch: py
     [
         ("refuse", "no such thing", {}, "^no such thing$"),
         ("break", "a defect", {}, "ended with status 1 without an answer: RuntimeError: a defect"),
-        ("spin", "", {"cpu_s": 1}, "more than 1 s of processor time"),
+        ("spin", "", {"cpu_s": 3}, "more than 3 s of processor time"),
         ("sleep", "", {"wall_s": 0.5}, r"took more than 0\.5 s"),
         ("die", "", {}, "died of SIGSEGV"),
         ("allocate", "", {"memory_bytes": 4 << 30}, r"more memory than the 4\.3 GB"),

@@ -1,6 +1,7 @@
 """What the process uses and may use."""
 
 import ctypes
+import gc
 import os
 import resource
 import subprocess
@@ -42,6 +43,7 @@ def test_the_limit_of_files_is_raised_as_far_as_it_may(soft: int, hard: int, rai
 def test_the_footprint_follows_what_is_used() -> None:
     """Memory that is taken and touched shows, and shows no more when it is given back."""
     size = 200 << 20
+    gc.collect()
     before = footprint_bytes()
     block = bytearray(b"x") * size
     taken = footprint_bytes()

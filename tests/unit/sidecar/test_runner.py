@@ -110,7 +110,7 @@ def test_two_faults_in_a_row_are_the_end(text: str) -> None:
     assert text in runner.broken
 
 
-@pytest.mark.parametrize(("seconds", "is_broken"), [(59.0, True), (61.0, False)])
+@pytest.mark.parametrize(("seconds", "is_broken"), [(30.0, True), (61.0, False)])
 def test_two_faults_in_a_minute_are_the_end(monkeypatch: pytest.MonkeyPatch, seconds: float, is_broken: bool) -> None:
     """Also when each was got over: both batches are answered, and then the network is given up. Later it is not."""
     network = Scripted(RuntimeError(TIMEOUT))

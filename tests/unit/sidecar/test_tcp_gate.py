@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from wilor_sidecar import tcp_gate
 from wilor_sidecar.config.host_port import HostPort
 from wilor_sidecar.tcp_gate import MOST_CONNECTIONS, TcpGate
 
 from .fakes import wait_for
 
 WAIT_S = 20
-MUCH = bytes(range(256)) * (1 << 16)  # 16 MB, more than all buffers on the way
+MUCH = bytes(range(256)) * (1 << 18)  # 67 MB, more than all buffers on the way
 
 
 class Inside:
@@ -82,8 +83,9 @@ def test_both_ways_and_both_ends(inside: Inside) -> None:
         assert has_ended(inner)
 
 
-def test_what_was_said_last_is_heard(inside: Inside) -> None:
+def test_what_was_said_last_is_heard(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon ends: replies on their way still go out, and closing waits for them."""
+    monkeypatch.setattr(tcp_gate, "_LAST_BYTES_S", WAIT_S)
     outside, inner = inside.pair()
     with outside:
         inner.sendall(b"goodbye")
@@ -106,8 +108,11 @@ def test_nobody_is_read_faster_than_he_is_answered(inside: Inside) -> None:
         assert received(inner, sent) == MUCH[:sent]
 
 
-def test_places_are_given_back(inside: Inside) -> None:
-    """No more than there are come in; one that leaves makes room, also one that reads nothing of what he was sent."""
+def test_places_are_given_back(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than there are come in; one that leaves makes room, also one that reads nothing of what he was sent, when
+    all buffers on the way to him are full.
+    """
+    monkeypatch.setattr(tcp_gate, "_PATIENCE_S", 1.0)
     pairs = [inside.pair() for _ in range(MOST_CONNECTIONS)]
     with contextlib.ExitStack() as open_sockets:
         for end in (end for pair in pairs for end in pair):
@@ -115,10 +120,9 @@ def test_places_are_given_back(inside: Inside) -> None:
         with inside.connect() as too_many:
             assert has_ended(too_many)
         _, inner = pairs[0]
-        inner.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                inner.send(MUCH[: 1 << 16])
+        inner.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            inner.sendall(MUCH)
         inner.close()
         wait_for(lambda: is_let_in(inside), "there is room again", WAIT_S)
 
