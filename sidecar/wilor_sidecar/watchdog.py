@@ -35,6 +35,7 @@ class Watchdog:
         self._watched = [_Watched(pulse) for pulse in pulses]
         self._warn = warn
         self._end = end
+        self._complaints: list[threading.Thread] = []
         self._should_stop = threading.Event()
         # A daemon thread: the last thing that may keep the process from ending.
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -44,8 +45,10 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Watch no more. What was found gets a moment to reach the log, because the process may end now."""
         self._should_stop.set()
+        for complaint in self._complaints:
+            complaint.join(GRACE_S)
 
     def look(self) -> None:
         """Look at every pulse once; the thread does so every `LOOK_EVERY_S`."""
@@ -53,7 +56,7 @@ class Watchdog:
             overdue_s = watched.look()
             if overdue_s >= 0 and not watched.was_warned_of:
                 watched.was_warned_of = True
-                _report(watched.complaint, watched.thread_id)
+                self._complaints.append(_reported(watched.complaint, watched.thread_id))
                 self._warn(watched.complaint)
             elif overdue_s >= GRACE_S:
                 self._end(watched.complaint)
@@ -93,13 +96,15 @@ class _Watched:
         return self._looks * LOOK_EVERY_S - task.limit_s
 
 
-def _report(complaint: str, thread_id: int) -> None:
-    """Log, on a thread of its own: what hangs may hold the log's lock.
+def _reported(complaint: str, thread_id: int) -> threading.Thread:
+    """Log, on a thread of its own, which is returned: what hangs may hold the log's lock.
 
     One record, because some of many would be held back, and the thread that hangs first, because a long one is cut.
     """
     arguments = ("%s. %s", complaint, "; ".join(_stacks(thread_id)))
-    threading.Thread(target=log.critical, args=arguments, name="complaint", daemon=True).start()
+    thread = threading.Thread(target=log.critical, args=arguments, name="complaint", daemon=True)
+    thread.start()
+    return thread
 
 
 def _stacks(first_id: int) -> list[str]:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.unit.sidecar.fakes import FakeNetwork, outputs_of
+from wilor_protocol.address import RUN_VARIABLE
+from wilor_sidecar import service
 from wilor_sidecar.cli import serve
 from wilor_sidecar.cli.main import main
 from wilor_sidecar.daemon_process import DaemonProcess
@@ -27,6 +29,7 @@ GPU_TIMEOUT = (
 )
 
 _LEAK_BYTES = 40_000_000
+_LET_GO = "let-go"
 
 
 class Fault(enum.IntEnum):
@@ -42,6 +45,7 @@ class Fault(enum.IntEnum):
     ABORT = 7
     LEAK = 8
     LEAK_LITTLE = 9
+    HOLD = 10
 
 
 def crop_with(fault: Fault) -> NDArray[np.uint8]:
@@ -56,6 +60,7 @@ def faulty_daemon(
     delay_ms: float = 0,
     load: str = "",
     device: str = "cpu",
+    drain_s: float | None = None,
     run_dir: Path | None = None,
 ) -> DaemonProcess:
     """The daemon, not yet started.
@@ -63,9 +68,10 @@ def faulty_daemon(
     Args:
         arguments: for `serve`.
         delay_ms: what each batch takes.
-        load: how loading fails: "hang", "raise", "raise once", "slow" (half a second), or warming up: "slow warm-up",
+        load: how loading fails: "hang", "raise", "raise once", "held" (until `let_go`), or warming up: "held warm-up",
             "hanging warm-up", "gpu fault", "gpu fault once a reload".
         device: what the network says it runs on.
+        drain_s: how long a stop waits for a batch; None: as long as it does.
         run_dir: see `DaemonProcess`.
     """
     environment = {
@@ -73,9 +79,15 @@ def faulty_daemon(
         "FAULTY_DELAY_MS": str(delay_ms),
         "FAULTY_LOAD": load,
         "FAULTY_DEVICE": device,
+        "FAULTY_DRAIN_S": "" if drain_s is None else str(drain_s),
     }
     module = "tests.e2e.faulty_daemon"
     return DaemonProcess(arguments=arguments, environment=environment, run_dir=run_dir, module=module)
+
+
+def let_go(daemon: DaemonProcess) -> None:
+    """End what `Fault.HOLD` or a held load waits for, once and for all."""
+    (daemon.run_dir / _LET_GO).touch()
 
 
 class FaultyNetwork(FakeNetwork):
@@ -99,19 +111,19 @@ class FaultyNetwork(FakeNetwork):
             _hang()
         if load == "raise" or (load == "raise once" and self.loads == 1):
             raise WeightsError("model.safetensors: not what it should be")
-        if load == "slow":
-            time.sleep(0.5)
-        self._warm_up_s = 0.2 if load == "slow warm-up" else 0.0
+        if load == "held":
+            _hold()
         self._warm_ups_that_fail = {"gpu fault": 99, "gpu fault once a reload": self.loads - 1}.get(load, 0)
 
     def warm_up(self, batch: int) -> None:
         if os.environ["FAULTY_LOAD"] == "hanging warm-up":
             _hang()
+        if os.environ["FAULTY_LOAD"] == "held warm-up":
+            _hold()
         if self._warm_ups_that_fail:
             self._warm_ups_that_fail -= 1
             raise RuntimeError(GPU_TIMEOUT)
         outputs_of(np.zeros((batch, 256, 256, 3), np.uint8))
-        time.sleep(self._warm_up_s)
 
     def _note(self, what: str) -> None:
         """A record of every call would grow for ever."""
@@ -140,6 +152,8 @@ class FaultyNetwork(FakeNetwork):
                     self._leaked.append(b"x" * _LEAK_BYTES)
                 case Fault.LEAK_LITTLE:
                     self._leaked.append(crop[:1].tobytes() + bytes(232))
+                case Fault.HOLD:
+                    _hold()
         return outputs
 
 
@@ -149,6 +163,14 @@ def _hang() -> None:
         threading.Event().wait()
 
 
+def _hold() -> None:
+    """Wait until `let_go`."""
+    while not (Path(os.environ[RUN_VARIABLE]) / _LET_GO).exists():
+        time.sleep(0.005)
+
+
 if __name__ == "__main__":
+    if drain_s := os.environ["FAULTY_DRAIN_S"]:
+        service._DRAIN_S = float(drain_s)
     serve._load = lambda model: FaultyNetwork()
     sys.exit(main())

@@ -72,21 +72,21 @@ class SleepyNetwork(FaultyNetwork):
         return super().__call__(crops_rgb)
 
 
-def sleepy_daemon(host: SleepyHost, *, network: str, delay_ms: float = 0) -> DaemonProcess:
+def sleepy_daemon(host: SleepyHost, *, network: str) -> DaemonProcess:
     """The daemon, not yet started.
 
     Args:
         host: on which it runs.
         network: "real" or "faulty".
-        delay_ms: what each batch of the faulty network takes.
     """
     environment = {
         "PYTHONPATH": str(_ROOT),
         "SLEEPY_HOST": str(host.folder),
         "SLEEPY_NETWORK": network,
-        "FAULTY_DELAY_MS": str(delay_ms),
+        "FAULTY_DELAY_MS": "0",
         "FAULTY_LOAD": "",
         "FAULTY_DEVICE": "cpu",
+        "FAULTY_DRAIN_S": "",
     }
     return DaemonProcess(environment=environment, module="tests.e2e.sleepy_daemon")
 

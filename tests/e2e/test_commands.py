@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.test_answers import wait_until_subscribed
+from tests.unit.sidecar.fakes import wait_for
 from wilor_client import HandClient
 from wilor_protocol.events import joints_topic
 from wilor_sidecar.accuracy import box_error
@@ -52,14 +53,18 @@ def test_top_looks_again_and_again(daemon: DaemonProcess) -> None:
     assert "no daemon answers at ipc:///tmp/wilor-nobody-here/requests" in "".join(away.stdout.splitlines())
 
 
+def _page(address: str) -> bytes:
+    with urlopen(address, timeout=20) as response:
+        return bytes(response.read())
+
+
 def test_metrics_are_served_when_asked_for(tmp_path: Path) -> None:
     """Serve --metrics tells where it listens; a daemon that is stopped does so at once, readers or not."""
     file = tmp_path / "daemon.log"
     with DaemonProcess(arguments=["--metrics", "127.0.0.1:0", "--log-file", str(file)]) as daemon:
         daemon.wait_until("ready")
         address = re.findall(r"metrics at (http://\S+)", file.read_text())[0]
-        with urlopen(address, timeout=20) as response:
-            assert b"wilor_sidecar_ready 1.0" in response.read()
+        wait_for(lambda: b"wilor_sidecar_ready 1.0" in _page(address), "it is told to be ready", 30)
         with socket.create_connection(("127.0.0.1", int(address.split(":")[2].split("/")[0]))):
             assert daemon.stop() == 0
 
@@ -133,9 +138,12 @@ def test_watch_prints_events(daemon: DaemonProcess) -> None:
         HandClient(daemon.requests_address, source="watched", timeout_ms=20_000) as client,
         subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as watch,
     ):
-        wait_until_subscribed(client, joints_topic("watched"))
-        client.estimate(np.zeros((256, 256, 3), np.uint8), "left", frame=5)
-        printed, _ = watch.communicate(timeout=20)
+        try:
+            wait_until_subscribed(client, joints_topic("watched"))
+            client.estimate(np.zeros((256, 256, 3), np.uint8), "left", frame=5)
+            printed, _ = watch.communicate(timeout=60)
+        finally:
+            watch.kill()
     assert printed.startswith("watched #1 frame 5, ")
     assert "left index tip" in printed
 

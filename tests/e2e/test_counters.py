@@ -7,7 +7,7 @@ import msgpack
 
 from tests.e2e.conftest import dealer_to
 from tests.e2e.counting import counted, in_hand
-from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon, let_go
 from tests.e2e.test_faults import client_of
 from tests.unit.sidecar.fakes import wait_for
 
@@ -49,18 +49,19 @@ def all_kinds() -> list[tuple[bytes, ...]]:
 def test_requests_answers_and_refusals_balance() -> None:
     """Whatever was asked, and however often; while a batch runs, what runs and waits is what is missing."""
     with (
-        faulty_daemon(delay_ms=300) as daemon,
+        faulty_daemon("--hang-limit", "60", delay_ms=100) as daemon,
         client_of(daemon) as client,
         dealer_to(daemon) as dealer,
     ):
         daemon.wait_until("ready")
         before = client.status()
         assert in_hand(before) == 0
-        dealer.send(estimate(0))
+        dealer.send(estimate(0, Fault.HOLD))
         wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", WAIT_S)
         dealer.send(estimate(1))
         dealer.send(request(2, op="ping", deep=True))
         wait_for(lambda: in_hand(client.status()) == 3, "one runs, one waits, and a ping", WAIT_S)
+        let_go(daemon)
         for _ in range(3):
             assert dealer.reply()["ok"]
         sent = 3

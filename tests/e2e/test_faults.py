@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +13,9 @@ import numpy as np
 import pytest
 import zmq
 
-from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with, faulty_daemon
+from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with, faulty_daemon, let_go
 from tests.unit.sidecar.fakes import wait_for
-from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError
+from wilor_client import ErrorCode, Hand, HandClient, HandEvents, NoReplyError, RefusedError
 from wilor_protocol.codec import decode_event, subscription
 from wilor_protocol.events import STATE_TOPIC, StateEvent, hands_topic
 from wilor_protocol.replies import State
@@ -254,9 +253,9 @@ def test_a_gpu_fault_before_it_is_ready_ends_the_process(start: Start) -> None:
 
 def test_a_gpu_fault_in_a_reload_that_passes_is_got_over(start: Start) -> None:
     """The network that was let go is back with the second try, and the daemon was never degraded."""
-    daemon = start("--unload-after", "1", load="gpu fault once a reload")
+    daemon = start("--unload-after", "5", load="gpu fault once a reload")
     with client_of(daemon) as client, States(daemon) as states:
-        assert states.next().state == "loading"
+        assert "loading" in (states.first.state, states.next().state)
         assert refusal_of(client, Fault.NONE).code == ErrorCode.LOADING
         heard: list[str] = []
         while "ready" not in heard:
@@ -288,8 +287,8 @@ def test_a_crash_loop_ends_in_degraded(start: Start, short_dir: Path) -> None:
 
 
 def test_without_the_guard_every_start_loads(start: Start, short_dir: Path) -> None:
-    """The control of the test above: with the guard switched off the fourth start is like the first."""
-    for _ in range(4):
+    """The control of the test above: with the guard switched off no number of failed starts makes a difference."""
+    for _ in range(6):
         daemon = start("--most-failed-starts", "0", run_dir=short_dir)
         daemon.process.kill()
         daemon.process.wait()
@@ -297,34 +296,38 @@ def test_without_the_guard_every_start_loads(start: Start, short_dir: Path) -> N
     assert daemon.stop() == Exit.OK
 
 
-@pytest.mark.parametrize("load", ["hang", "slow", "slow warm-up"])
+@pytest.mark.parametrize("load", ["hang", "held", "held warm-up"])
 def test_status_and_stop_while_loading(start: Start, load: str) -> None:
-    """Loading, even for ever, keeps neither a status nor a stop waiting."""
-    daemon = start(load=load, until="warming" if load == "slow warm-up" else "loading")
-    asked = time.monotonic()
+    """Loading, even for ever, keeps neither a status nor a stop waiting; it may end while the daemon stops."""
+    daemon = start(load=load, until="warming" if load == "held warm-up" else "loading")
+    ending = threading.Timer(0.3, let_go, [daemon])
+    ending.start()
     assert daemon.stop() == Exit.OK
-    assert time.monotonic() - asked < 3
+    ending.join()
 
 
-@pytest.fixture
-def stopped(start: Start) -> Iterator[DaemonProcess]:
-    """A daemon that stands still (SIGSTOP), as one does on a host that sleeps; goes on at the end."""
-    daemon = start("--hang-limit", "0.5", delay_ms=300, device="gpu")
-    daemon.process.send_signal(signal.SIGSTOP)
-    subprocess.run(["true"], check=True)
-    yield daemon
-    daemon.process.send_signal(signal.SIGCONT)
-
-
-def test_a_daemon_that_was_stopped_has_not_hung(stopped: DaemonProcess) -> None:
-    """Who was stopped longer than a batch may take goes on when it is woken, and the late reply reaches nobody."""
-    with HandClient(stopped.requests_address, timeout_ms=WAIT_S * 1000) as client:
-        frames = range(1, 6)
-        for frame in frames:
+def test_a_daemon_that_was_stopped_has_not_hung(start: Start) -> None:
+    """Who was stopped (SIGSTOP), as on a host that sleeps, longer than a batch may take goes on when it is woken, and
+    the late replies reach nobody.
+    """
+    limit_s = 2.0
+    daemon = start("--hang-limit", str(limit_s), device="gpu")
+    hands: list[Hand] = []
+    with client_of(daemon) as client, client_of(daemon) as other:
+        running = threading.Thread(target=lambda: hands.extend(other.estimate(crop_with(Fault.HOLD), "right").hands))
+        running.start()
+        wait_for(lambda: client.status().queue.running_crops == 1, "a batch in flight", WAIT_S)
+        daemon.process.send_signal(signal.SIGSTOP)
+        stands_until = time.monotonic() + 2 * limit_s
+        for frame in range(1, 6):
             with pytest.raises(NoReplyError):
                 client.estimate(crop_with(Fault.NONE), "right", frame=frame, timeout_ms=300)
-        stopped.process.send_signal(signal.SIGCONT)
-        reply = client.estimate(crop_with(Fault.NONE), "right", frame=6)
-        assert len(reply.hands) == 1
-        assert client.status().state == "ready"
-    assert stopped.stop() == Exit.OK
+        wait_for(lambda: time.monotonic() > stands_until, "the batch's time is over", WAIT_S)
+        let_go(daemon)
+        daemon.process.send_signal(signal.SIGCONT)
+        assert len(client.estimate(crop_with(Fault.NONE), "right", frame=6).hands) == 1
+        running.join()
+        status = client.status()
+        assert (status.state, status.counters["requests_estimate"]) == ("ready", 7), "all of them had reached it"
+    assert len(hands) == 1
+    assert daemon.stop() == Exit.OK

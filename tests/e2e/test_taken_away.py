@@ -1,6 +1,5 @@
 """What becomes of the daemon when somebody cleans up its run directory: a cleaner of caches, a logout, tmpfiles."""
 
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -98,8 +97,8 @@ def test_a_daemon_without_its_socket_is_told(running: DaemonProcess, capsys: pyt
 
 def test_a_socket_that_cannot_be_made_again_is_the_end(running: DaemonProcess) -> None:
     """Something else stands in its place: it is named, and kept."""
-    (running.run_dir / "requests").unlink()
-    os.close(os.open(running.run_dir / "requests", os.O_CREAT | os.O_EXCL))
+    (running.run_dir / "other").touch()
+    (running.run_dir / "other").rename(running.run_dir / "requests")
     assert running.process.wait(WAIT_S) == Exit.TEMPORARY
     assert f"{running.run_dir}/requests: something that is no socket" in running.log()
     assert (running.run_dir / "requests").is_file()

@@ -117,19 +117,12 @@ def test_a_daemon_that_starts_late_has_the_clock_of_its_host(port: int, tmp_path
         started_ns = time.monotonic_ns()
         ahead_ns = client.clock_ahead_ns()
         waited_ns = time.monotonic_ns() - started_ns
+        assert client._clock._best
+        round_trip_ns = client._clock._best.round_trip_ns
         client.wait_until_ready()
-        slowest_ns = max(_round_trip_ns(client) for _ in range(20))
-    print(
-        f"waited {waited_ns / 1e6:.0f} ms, off by {ahead_ns / 1e6:.3f} ms, round trips up to {slowest_ns / 1e6:.3f} ms"
-    )
-    assert abs(ahead_ns) < max(slowest_ns, 2e6)
-    assert abs(ahead_ns) < waited_ns / 8
-
-
-def _round_trip_ns(client: HandClient) -> int:
-    before_ns = time.monotonic_ns()
-    client.ping()
-    return time.monotonic_ns() - before_ns
+    print(f"waited {waited_ns / 1e6:.0f} ms, off by {ahead_ns / 1e6:.3f} ms in {round_trip_ns / 1e6:.3f} ms")
+    assert abs(ahead_ns) <= round_trip_ns // 2 + 1
+    assert round_trip_ns < waited_ns / 4
 
 
 def test_nobody_else_is_served(guarded: DaemonProcess, keys: ClientKeys, port: int) -> None:
@@ -139,11 +132,13 @@ def test_nobody_else_is_served(guarded: DaemonProcess, keys: ClientKeys, port: i
     unknown = ClientKeys(keys.daemon_public, public, secret)
     pretender = ClientKeys(keys.daemon_public, keys.public, secret)
     for stranger in (None, unknown, pretender):
-        with HandClient(address, timeout_ms=500, keys=stranger) as client, pytest.raises(NoReplyError):
-            client.hello()
+        with HandClient(address, timeout_ms=500, keys=stranger) as client:
+            with pytest.raises(NoReplyError):
+                client.hello()
+            if stranger is unknown:  # the client tries again and again
+                wait_for(lambda: f"an unknown key was turned away: {public}" in guarded.log(), "it is logged", 30)
     with HandClient(address, timeout_ms=20_000, keys=keys) as client:
         assert client.hello().state == "ready"
-    assert f"somebody with an unknown key was turned away: {public}" in guarded.log()
     assert keys.secret not in guarded.log()
 
 
@@ -161,7 +156,8 @@ def test_strangers_can_fill_the_gate_and_no_more(guarded: DaemonProcess, keys: C
                 stranger.sendall(CURVE_GREETING + LARGE_COMMAND)
         now = local.status().process.open_files, resident_bytes(pid)
         print(f"{now[0] - before[0]} more files, {(now[1] - before[1]) / 1e6:.0f} MB more")
-        assert now[0] - before[0] <= 2 * 3 * MOST_CONNECTIONS + 16, "at each port, and three for each connection"
+        # Three for each connection at each port, and those that have come and are not yet turned away.
+        assert now[0] - before[0] <= 2 * 3 * MOST_CONNECTIONS + 64
         assert now[1] - before[1] < 300e6
         assert f"was turned away: there are {MOST_CONNECTIONS} already" in guarded.log()
     with HandClient(f"tcp://127.0.0.1:{port}", timeout_ms=20_000, keys=keys) as client:
@@ -209,7 +205,7 @@ def test_key_files_are_private(keys: ClientKeys, tmp_path: Path) -> None:
 def test_without_keys_other_machines_are_kept_out(where: str, port: int, tmp_path: Path) -> None:
     """The daemon does not start, and says how keys are made."""
     with DaemonProcess(arguments=["--tcp", f"{where}:{port}", "--keys-dir", str(tmp_path)]) as daemon:
-        assert daemon.process.wait(20) == 78
+        assert daemon.process.wait(60) == 78
         assert "wilor-sidecar keys add" in daemon.log()
         assert daemon.log().count("\n") == 1
 
@@ -218,7 +214,7 @@ def test_keys_that_others_can_read_are_refused(keys: ClientKeys, port: int, tmp_
     """A folder that is open to others may have been read by them: 78."""
     (tmp_path / "keys").chmod(0o755)
     with DaemonProcess(arguments=["--tcp", f"127.0.0.1:{port}", "--keys-dir", str(tmp_path / "keys")]) as daemon:
-        assert daemon.process.wait(20) == 78
+        assert daemon.process.wait(60) == 78
         assert "open to others" in daemon.log()
 
 
@@ -239,7 +235,7 @@ def test_a_port_that_is_taken_is_told(port: int, tmp_path: Path) -> None:
         socket.create_server(("127.0.0.1", port + 1)),
         DaemonProcess(arguments=["--tcp", f"127.0.0.1:{port}", "--keys-dir", str(tmp_path)]) as daemon,
     ):
-        assert daemon.process.wait(20) == 75
+        assert daemon.process.wait(60) == 75
         assert f"cannot listen at 127.0.0.1:{port + 1}" in daemon.log()
 
 

@@ -22,30 +22,42 @@ from wilor_sidecar.daemon_process import DaemonProcess
 from wilor_sidecar.weights.convert import convert
 from wilor_sidecar.weights.seeded import write_seeded_checkpoint
 
-WAIT_S = 30
-IDLE_SHARE = 0.005
-"""Of one core."""
-STRETCH_S = 5.0
+WAIT_S = 120
+IDLE_STATUSES = 14
+"""A second. On the machine where it was measured first they cost 0.5 % of a core."""
+STRETCH_S = 2.0
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def share_of_a_core(daemon: DaemonProcess) -> float:
-    """How much of a core the daemon takes, over a stretch."""
-    started, before_s = time.monotonic(), cpu_s(daemon.process.pid)
-    time.sleep(STRETCH_S)
-    share = (cpu_s(daemon.process.pid) - before_s) / (time.monotonic() - started)
-    print(f"{share:.3%} of a core")
-    return share
+    """How much of a core the daemon takes: the least of three stretches."""
+
+    def share() -> float:
+        started, before_s = time.monotonic(), cpu_s(daemon.process.pid)
+        time.sleep(STRETCH_S)
+        return (cpu_s(daemon.process.pid) - before_s) / (time.monotonic() - started)
+
+    return min(share() for _ in range(3))
+
+
+def cpu_of_a_status_s(client: HandClient, daemon: DaemonProcess) -> float:
+    """What the daemon computes for one."""
+    before_s = cpu_s(daemon.process.pid)
+    for _ in range(200):
+        client.status()
+    return (cpu_s(daemon.process.pid) - before_s) / 200
 
 
 @linux_only
 def test_an_idle_daemon_takes_next_to_nothing() -> None:
-    """Under 0.5 % of a core, with the network loaded, a client connected and somebody listening."""
+    """Less than 14 statuses a second would cost, with the network loaded, a client connected and somebody listening."""
     with DaemonProcess() as daemon, client_of(daemon) as client, HandEvents("cam", daemon.events_address):
         daemon.wait_until("ready")
         client.estimate(crop_with(Fault.NONE), "right")
-        assert share_of_a_core(daemon) < IDLE_SHARE
+        status_s, share = cpu_of_a_status_s(client, daemon), share_of_a_core(daemon)
+        print(f"{share:.3%} of a core, {share / status_s:.1f} statuses a second")
+        assert share / status_s < IDLE_STATUSES
         assert daemon.stop() == Exit.OK
 
 
@@ -59,12 +71,13 @@ def test_control_a_daemon_that_is_asked_a_little_shows() -> None:
             while not has_ended.wait(0.01):
                 client.status()
 
-    with DaemonProcess() as daemon:
+    with DaemonProcess() as daemon, client_of(daemon) as client:
         daemon.wait_until("ready")
+        status_s = cpu_of_a_status_s(client, daemon)
         asking = threading.Thread(target=ask, args=(daemon,))
         asking.start()
         try:
-            assert share_of_a_core(daemon) > IDLE_SHARE
+            assert share_of_a_core(daemon) / status_s > IDLE_STATUSES
         finally:
             has_ended.set()
             asking.join()
@@ -88,13 +101,13 @@ def mlx_bytes(client: HandClient) -> int:
 
 def test_an_unused_network_is_let_go_and_comes_back(large_folder: Path, pixels: NDArray[np.uint8]) -> None:
     """After `--unload-after` its memory is free; the next request brings it back, and `loading` says why each time."""
-    with DaemonProcess(str(large_folder), arguments=["--unload-after", "2"]) as daemon, client_of(daemon) as client:
+    with DaemonProcess(str(large_folder), arguments=["--unload-after", "8"]) as daemon, client_of(daemon) as client:
         daemon.wait_until("ready")
-        before = client.estimate(pixels[0], "right").hands[0]
-        assert mlx_bytes(client) > 50e6
-        loaded_bytes = resident_bytes(daemon.process.pid)
         with States(daemon) as states:
             assert states.first.state == "ready"
+            before = client.estimate(pixels[0], "right").hands[0]
+            assert mlx_bytes(client) > 50e6
+            loaded_bytes = resident_bytes(daemon.process.pid)
             gone = states.next()
             assert (gone.state, "nobody used it" in gone.reason) == ("loading", True)
             wait_for(lambda: loaded_bytes - resident_bytes(daemon.process.pid) > 50e6, "its memory is free", WAIT_S)

@@ -116,6 +116,21 @@ def test_the_log_says_first_where_the_thread_that_hangs_stands(watched: Watched,
     ), said[:300]
 
 
+def test_who_stops_the_watchdog_waits_for_the_log(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends right after it, and where the thread hung is known nowhere else."""
+    written: list[str] = []
+
+    def slow_log(message: str, *arguments: object) -> None:
+        threading.Event().wait(0.1)
+        written.append(message % arguments)
+
+    monkeypatch.setattr(watchdog_module.log, "critical", slow_log)
+    watched.engine.begin("running a batch of 8", 1.0)
+    watched.look(LOOKS_A_SECOND)
+    watched.watchdog.stop()
+    assert "the engine hangs" in written[0]
+
+
 def test_every_thread_is_watched(watched: Watched) -> None:
     """The second as the first."""
     watched.other.begin("answering", 1.0)
