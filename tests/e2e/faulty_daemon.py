@@ -170,7 +170,7 @@ def _hold() -> None:
 
 
 if __name__ == "__main__":
-    if drain_s := os.environ["FAULTY_DRAIN_S"]:
+    if drain_s := os.environ.get("FAULTY_DRAIN_S"):
         service._DRAIN_S = float(drain_s)
     serve._load = lambda model: FaultyNetwork()
     sys.exit(main())

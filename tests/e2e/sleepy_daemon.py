@@ -86,7 +86,6 @@ def sleepy_daemon(host: SleepyHost, *, network: str) -> DaemonProcess:
         "FAULTY_DELAY_MS": "0",
         "FAULTY_LOAD": "",
         "FAULTY_DEVICE": "cpu",
-        "FAULTY_DRAIN_S": "",
     }
     return DaemonProcess(environment=environment, module="tests.e2e.sleepy_daemon")
 
