@@ -29,6 +29,7 @@ class OtherHost(threading.Thread):
         ahead_ns: how far its clock is ahead of ours.
         epoch: of its answers.
         pings: how often it was asked for its clock.
+        takes_s: how long it thinks about each answer.
     """
 
     def __init__(self, ahead_ns: int, port: int = 0, delay_s: float = 0) -> None:
@@ -36,6 +37,7 @@ class OtherHost(threading.Thread):
         self.ahead_ns = ahead_ns
         self.epoch = "first"
         self.pings = 0
+        self.takes_s = 0.0
         self.should_end = threading.Event()
         self._delay_s = delay_s
         self._context = zmq.Context()
@@ -53,6 +55,7 @@ class OtherHost(threading.Thread):
             while not self.should_end.is_set():
                 if socket.poll(20):
                     *route, body = socket.recv_multipart()
+                    time.sleep(self.takes_s)
                     socket.send_multipart([*route, encode(self._answer(decode_request(body)))])
 
     def _answer(self, request: AnyRequest) -> Reply | RefusalReply:
@@ -166,8 +169,18 @@ def test_another_life_of_the_daemon_has_another_clock() -> None:
         assert host.pings == 8
 
 
+def test_clock_and_answer_share_one_time() -> None:
+    """Each is there in time, and not all of them together."""
+    with other_host(0) as host, client_of(host.port) as client:
+        host.takes_s = 0.3
+        with pytest.raises(NoReplyError):
+            client.estimate(CROP, "right", timeout_ms=1000)
+        assert host.pings > 1
+        host.takes_s = 0.0
+
+
 def test_a_call_takes_no_longer_than_asked() -> None:
-    """The clock, the connection and the answer share one time."""
+    """The connection shares it too."""
     with HandClient(f"tcp://127.0.0.1:{free_port()}", timeout_ms=LONG_MS) as client:
         for call in (
             lambda: client.estimate(CROP, "right", timeout_ms=100),
