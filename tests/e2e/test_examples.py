@@ -14,6 +14,8 @@ _ROOT = Path(__file__).parents[2]
 _EXAMPLE = _ROOT / "clients/python/examples/pinch_to_click.py"
 _CAMERA = _ROOT / "clients/swift/Tests/HandPoseClientTests/Python/gestures.py"
 _WAIT_S = 60
+_GONE_AFTER_MS = 2000
+"""Longer than a busy machine lets anybody wait for a frame that was sent."""
 
 
 @pytest.mark.parametrize(
@@ -29,20 +31,24 @@ def test_pinch_to_click_presses_and_releases(short_dir: Path, story: str, clicks
     """Each story's clicks and no others: no phantom click, and no button stays pressed."""
     environment = {**os.environ, RUN_VARIABLE: str(short_dir)}
     camera = subprocess.Popen(
-        [sys.executable, str(_CAMERA), str(short_dir), "cam", story], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, str(_CAMERA), str(short_dir), "cam", story],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     with camera:
+        assert camera.stdin is not None
         assert camera.stdout is not None
         assert camera.stdout.readline() == "ready\n"
-        example = subprocess.Popen(
-            [sys.executable, str(_EXAMPLE), "cam"], stdout=subprocess.PIPE, text=True, env=environment
-        )
+        command = [sys.executable, str(_EXAMPLE), "cam", "right", str(_GONE_AFTER_MS)]
+        example = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         with example:
             assert example.stdout is not None
             patience = threading.Timer(_WAIT_S, example.kill)
             patience.start()
-            assert [example.stdout.readline().strip() for _ in clicks] == clicks
+            for click in clicks:
+                assert example.stdout.readline().strip() == click
+                print("next", file=camera.stdin, flush=True)
             patience.cancel()
-            camera.wait(_WAIT_S)
+            camera.stdin.close()
+            assert camera.wait(_WAIT_S) == 0
             example.kill()
             assert example.stdout.read() == ""

@@ -1,5 +1,5 @@
-"""Pinch to click: `pinch_to_click.py SOURCE [left|right]` prints `down` when that hand's thumb and index finger meet,
-and `up` when they part, or when the hand is seen no more.
+"""Pinch to click: `pinch_to_click.py SOURCE [left|right [GONE_AFTER_MS]]` prints `down` when that hand's thumb and
+index finger meet, and `up` when they part, or when the hand is seen no more.
 
 Distances are in palm widths, so that the hand's size and its distance from the camera do not matter; between the two
 thresholds nothing changes, so that a trembling finger does not click twice.
@@ -12,7 +12,6 @@ import numpy as np
 from wilor_client import JOINT_NAMES, HandEvents, PoseEvent
 
 CLOSE_BELOW, OPEN_ABOVE = 0.25, 0.5  # palm widths
-GONE_AFTER_MS = 300  # no hand in the picture, or no camera, or no daemon: no event comes
 THUMB, INDEX, PALM, LITTLE = (JOINT_NAMES.index(n) for n in ("thumb_tip", "index_tip", "index_mcp", "little_mcp"))
 
 
@@ -26,7 +25,7 @@ def is_pinched(event: PoseEvent | None, side: str, before: bool) -> bool:
     return bool(gap < (OPEN_ABOVE if before else CLOSE_BELOW))
 
 
-def main(source: str, side: str = "right") -> None:
+def main(source: str, side: str = "right", gone_after_ms: str = "300") -> None:
     """Follow the hand for ever."""
     pinched = False
 
@@ -38,7 +37,7 @@ def main(source: str, side: str = "right") -> None:
 
     with HandEvents(source, mesh=False) as events:
         while True:
-            event = events.next(GONE_AFTER_MS)
+            event = events.next(float(gone_after_ms))  # no hand in the picture, no camera or no daemon: none comes
             if event and event.starts_anew:  # the daemon restarted or the host slept: what was pinched is long over
                 set_pinched(False)
             set_pinched(is_pinched(event, side, pinched))

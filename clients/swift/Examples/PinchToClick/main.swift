@@ -1,13 +1,12 @@
 import Foundation
 import HandPoseClient
 
-// Pinch to click: `pinch-to-click SOURCE [left|right]` prints `down` when that hand's thumb and index finger meet, and
-// `up` when they part, or when the hand is seen no more.
+// Pinch to click: `pinch-to-click SOURCE [left|right [GONE_AFTER_MS]]` prints `down` when that hand's thumb and index
+// finger meet, and `up` when they part, or when the hand is seen no more.
 //
 // Distances are in palm widths, so that the hand's size and its distance from the camera do not matter; between the two
 // thresholds nothing changes, so that a trembling finger does not click twice.
 let (closeBelow, openAbove): (Float, Float) = (0.25, 0.5)  // palm widths
-let goneAfter = Duration.milliseconds(300)  // no hand in the picture, or no camera, or no daemon: no event comes
 
 /// Whether the side's fingers are together now, knowing whether they were.
 func isPinched(_ event: PoseEvent?, _ side: Side, before: Bool) -> Bool {
@@ -30,8 +29,11 @@ struct Button {
     }
 }
 
-let source = CommandLine.arguments[1]
-let side = CommandLine.arguments.count > 2 ? Side(rawValue: CommandLine.arguments[2]) ?? .right : .right
+let arguments = CommandLine.arguments
+let source = arguments[1]
+let side = arguments.count > 2 ? Side(rawValue: arguments[2]) ?? .right : .right
+// No hand in the picture, or no camera, or no daemon: no event comes.
+let goneAfter = Duration.milliseconds(arguments.count > 3 ? Int(arguments[3]) ?? 300 : 300)
 
 try await HandPoseClient.withConnection { client in
     var button = Button()

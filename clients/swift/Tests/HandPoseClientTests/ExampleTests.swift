@@ -5,6 +5,9 @@ import Testing
 /// The examples do what they say, in Swift and in Python.
 @Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
 struct ExampleTests {
+    /// Longer than a busy machine lets anybody wait for a frame that was sent.
+    private static let goneAfterMs = "2000"
+
     /// What `gestures.py` plays, and what is clicked then: no phantom click, and no button stays pressed.
     private static let stories = [
         "pinch twice": ["down", "up", "down", "up"],
@@ -20,12 +23,18 @@ struct ExampleTests {
         let camera = try PythonProcess("gestures.py", [folder.path, "cam", story])
         #expect(camera.line() == "ready")
         let environment = ["WILOR_SIDECAR_RUN": folder.path]
+        let following = ["cam", "right", Self.goneAfterMs]
         let twin = Repository.root.appendingPathComponent("clients/python/examples/pinch_to_click.py").path
         let example =
             try language == "Swift"
-            ? Tool("pinch-to-click", ["cam"], environment: environment)
-            : Tool(Repository.python, [twin, "cam"], environment: environment)
-        #expect(clicks.map { _ in example.line() } == clicks)
+            ? Tool("pinch-to-click", following, environment: environment)
+            : Tool(Repository.python, [twin] + following, environment: environment)
+        let clicked = clicks.map { _ in
+            let click = example.line()
+            camera.write("next\n")
+            return click
+        }
+        #expect(clicked == clicks)
         camera.finish()
         example.kill()
         #expect(example.line() == "")

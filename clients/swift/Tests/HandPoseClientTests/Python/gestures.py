@@ -1,10 +1,12 @@
 """A camera that sees hands pinch: `gestures.py RUN_DIR SOURCE STORY`. It publishes poses as the daemon would.
 
-It waits for a subscriber, plays one of the stories below, and ends. Each scene lasts some frames; silence lasts as long
-as it takes anybody to notice.
+It waits for a subscriber, plays one of the stories below, and stops publishing; it ends with its standard input. Each
+scene lasts some frames, and until standard input has had a line for each click that has to come of it: who is slow
+misses none. When that input ends nobody is waited for.
 """
 
 import sys
+import threading
 import time
 from dataclasses import dataclass
 
@@ -20,7 +22,7 @@ from wilor_protocol.version import PROTOCOL_VERSION
 
 _FRAMES_EACH = 5
 _FRAME_S = 0.02
-_SILENCE_S = 1.0
+_MANY = 1000
 
 Seen = tuple[Side, float]
 """A hand, and how far apart its thumb and index finger are, m."""
@@ -28,9 +30,10 @@ Seen = tuple[Side, float]
 
 @dataclass(frozen=True)
 class Scene:
-    """What is seen for some frames; nothing: silence."""
+    """What is seen for some frames, nothing is silence; and how many clicks come of it."""
 
     hands: tuple[Seen, ...] = ()
+    clicks: int = 0
     epoch: str = "first"
     resumed: int = 0
 
@@ -42,16 +45,28 @@ OTHER_OPEN: Seen = ("left", 0.09)
 OTHER_PINCHED: Seen = ("left", 0.01)
 
 STORIES = {
-    "pinch twice": [Scene((seen,)) for seen in (OPEN, PINCHED, TREMBLING, OPEN, PINCHED, OPEN)],
-    "leave": [Scene((PINCHED,)), Scene(), Scene((OPEN,)), Scene((PINCHED,))],
+    "pinch twice": [
+        Scene((OPEN,)),
+        Scene((TREMBLING,)),
+        Scene((PINCHED,), clicks=1),
+        Scene((TREMBLING,)),
+        Scene((OPEN,), clicks=1),
+        Scene((PINCHED,), clicks=1),
+        Scene((OPEN,), clicks=1),
+    ],
+    "leave": [Scene((PINCHED,), clicks=1), Scene(clicks=1), Scene((OPEN,)), Scene((PINCHED,), clicks=1)],
     "two hands": [
         Scene((OPEN, OTHER_PINCHED)),
         Scene((OTHER_PINCHED, OPEN)),
-        Scene((PINCHED, OTHER_OPEN)),
+        Scene((PINCHED, OTHER_OPEN), clicks=1),
         Scene((OTHER_OPEN, PINCHED)),
-        Scene((OTHER_PINCHED,)),
+        Scene((OTHER_PINCHED,), clicks=1),
     ],
-    "restart": [Scene((PINCHED,)), Scene((PINCHED,), epoch="second"), Scene((PINCHED,), epoch="second", resumed=1)],
+    "restart": [
+        Scene((PINCHED,), clicks=1),
+        Scene((PINCHED,), clicks=2, epoch="second"),
+        Scene((PINCHED,), clicks=2, epoch="second", resumed=1),
+    ],
 }
 
 
@@ -74,20 +89,32 @@ def event(source: str, seq: int, scene: Scene) -> bytes:
     return encode_event(joints_topic(source), message)
 
 
+def read_clicks(seen: threading.Semaphore) -> None:
+    """Count the lines of standard input."""
+    for _ in sys.stdin:
+        seen.release()
+    seen.release(_MANY)
+
+
 def main(run_dir: str, source: str, story: str) -> None:
     """Publish until the story is over."""
+    seen = threading.Semaphore(0)
+    reader = threading.Thread(target=read_clicks, args=(seen,))
+    reader.start()
     with zmq.Context() as context, context.socket(zmq.XPUB) as events:
         events.bind(f"ipc://{run_dir}/events")
         print("ready", flush=True)
         events.recv()
         seq = 0
         for scene in STORIES[story]:
-            for _ in range(_FRAMES_EACH if scene.hands else 0):
-                seq += 1
-                events.send(event(source, seq, scene))
-                time.sleep(_FRAME_S)
-            if not scene.hands:
-                time.sleep(_SILENCE_S)
+            frames, clicks = 0, 0
+            while frames < _FRAMES_EACH or clicks < scene.clicks:
+                frames += 1
+                if scene.hands:
+                    seq += 1
+                    events.send(event(source, seq, scene))
+                clicks += seen.acquire(timeout=_FRAME_S)
+    reader.join()
 
 
 main(*sys.argv[1:])
