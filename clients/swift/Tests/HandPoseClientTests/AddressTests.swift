@@ -6,7 +6,7 @@ import Testing
 @testable import HandPoseClient
 
 /// Daemon and client find each other by the rule of PROTOCOL.md, "The run directory".
-@Suite struct AddressTests {
+@Suite(.timeLimit(.minutes(10))) struct AddressTests {
     struct Case: Codable, CustomTestStringConvertible {
         var environment: [String: String] = [:]
         var platform = "linux"

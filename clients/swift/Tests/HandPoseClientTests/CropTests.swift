@@ -6,7 +6,7 @@ import Testing
 @testable import HandPoseClient
 
 /// The crop rule, against the Python client's `make_crop` and by itself.
-@Suite struct CropTests {
+@Suite(.timeLimit(.minutes(10))) struct CropTests {
     private struct Picture: Decodable {
         let width: Int
         let height: Int

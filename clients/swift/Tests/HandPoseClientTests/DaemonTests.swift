@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Against the real daemon with its embedded model, one after the other.
-@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
+@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"), .timeLimit(.minutes(10)))
 struct DaemonTests {
     private let daemon: TestDaemon
     private let crop = HandCrop(
@@ -241,9 +241,13 @@ struct DaemonTests {
         let folder = try TemporaryFolder()
         try Data(try pixels(crop)).write(to: URL(fileURLWithPath: folder.file("crop.rgb")))
         let options = ["--run-dir", daemon.runDirectory]
-        let estimate = try Tool("handpose-watch", ["estimate", folder.file("crop.rgb"), "--side", "left"] + options)
-        #expect(estimate.line().hasPrefix("left, wrist ("))
-        #expect(estimate.end() == 0)
+        var (line, status) = ("", Int32(0))
+        for _ in 1...3 where line.isEmpty {  // the tool waits 2 s, which a busy machine may need for itself
+            let estimate = try Tool(
+                "handpose-watch", ["estimate", folder.file("crop.rgb"), "--side", "left"] + options)
+            (line, status) = (estimate.line(), estimate.end())
+        }
+        #expect(line.hasPrefix("left, wrist (") && status == 0)
         let state = try Tool("handpose-watch", ["state"] + options)
         #expect(state.line().hasPrefix("daemon is ready: "))
         state.kill()

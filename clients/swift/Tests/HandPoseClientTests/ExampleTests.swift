@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The examples do what they say, in Swift and in Python.
-@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
+@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"), .timeLimit(.minutes(10)))
 struct ExampleTests {
     /// Longer than a busy machine lets anybody wait for a frame that was sent.
     private static let goneAfterMs = "2000"

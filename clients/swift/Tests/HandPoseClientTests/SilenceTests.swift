@@ -5,7 +5,7 @@ import Testing
 @testable import HandPoseClient
 
 /// What a reader is told of frames that come, and of none.
-@Suite struct SilenceTests {
+@Suite(.timeLimit(.minutes(10))) struct SilenceTests {
     private func outcome(_ queue: FrameQueue) async throws -> FrameQueue.Item {
         try await queue.next(isolation: nil).get()
     }
@@ -44,14 +44,18 @@ import Testing
 
     @Test("A reader that waits is woken by a frame, by silence, by the end, and when its task is cancelled")
     func woken() async throws {
-        for wake in [{ $0.add([7]) }, { $0.fallSilent() }, { $0.end(with: .closed) }]
-            as [@Sendable (FrameQueue) -> Void]
-        {
+        let wakes: [@Sendable (FrameQueue) -> Void] = [
+            { $0.add([7]) }, { $0.fallSilent() }, { $0.end(with: .closed) },
+        ]
+        for (wake, told) in zip(wakes, [.frame([7]), .silence, nil] as [FrameQueue.Item?]) {
             let queue = FrameQueue(keeping: 1)
             let reader = Task { await queue.next(isolation: nil) }
             try await Task.sleep(for: .milliseconds(5))  // it waits; no condition tells
             wake(queue)
-            _ = await reader.value
+            switch await reader.value {
+            case .success(let item): #expect(item == told)
+            case .failure(let error): #expect(told == nil && error.code == .closed)
+            }
         }
         let queue = FrameQueue(keeping: 1)
         for pause in [Duration.zero, .milliseconds(5)] {

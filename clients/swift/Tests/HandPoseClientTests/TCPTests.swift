@@ -5,7 +5,7 @@ import Testing
 @testable import HandPoseClient
 
 /// Over TCP, against the real daemon: requests, events at the next port, keys, its host's clock.
-@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"))
+@Suite(.serialized, .enabled(if: Repository.hasDaemon, "make setup makes .venv"), .timeLimit(.minutes(10)))
 struct TCPTests {
     private let crop = HandCrop(.rgb([UInt8](repeating: 99, count: WireLimits.cropBytes)), side: .left)
 
@@ -20,7 +20,8 @@ struct TCPTests {
             keys: try ClientKeys(file: folder.file("client.toml")))
         try await HandPoseClient.withConnection(configuration) { client in
             try await client.waitUntilReady()
-            #expect(abs(try await client.clockAheadNs()) < 50_000_000)
+            let began = MonotonicClock.nowNs()
+            expectExact(try await client.clockAheadNs(), measuredFrom: began)
             let events = try client.poseEvents(source: "far", mesh: false)
             async let first = events.first { _ in true }
             try await eventually("the daemon knows of the listener") {
@@ -35,13 +36,16 @@ struct TCPTests {
         let watch = try Tool("handpose-watch", ["state", "--tcp", "\(place)", "--keys", folder.file("client.toml")])
         #expect(watch.line().hasPrefix("daemon is ready: "))
         watch.kill()
+        let start = ContinuousClock.now
+        try await HandPoseClient.withConnection(configuration) { client in _ = try await client.hello() }
+        let patience = max(.milliseconds(300), (ContinuousClock.now - start) * 5)
         for keys in [
             nil,
             try ClientKeys(
                 daemonPublic: configuration.keys?.daemonPublic ?? "", public: Self.other.0, secret: Self.other.1),
         ] {
             var stranger = configuration
-            (stranger.keys, stranger.timeout) = (keys, .milliseconds(300))
+            (stranger.keys, stranger.timeout) = (keys, patience)
             try await HandPoseClient.withConnection(stranger) { client in
                 let error = await #expect(throws: HandPoseError.self) { try await client.hello() }
                 #expect(error?.code == .noReply)
@@ -54,6 +58,13 @@ struct TCPTests {
     private static let other = (
         "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
     )
+
+    /// Expects of a clock's offset that it is right to within half the best of three round trips since then.
+    private func expectExact(_ errorNs: Int64, measuredFrom beganNs: Int64) {
+        let tookNs = MonotonicClock.nowNs() - beganNs
+        print("off by \(errorNs) ns, measured in \(tookNs) ns")
+        #expect(abs(errorNs) <= tookNs / 6 + 1_000)
+    }
 
     @Test("Events are at the next port unless they are said to be elsewhere")
     func nextPort() {
@@ -71,35 +82,32 @@ struct TCPTests {
             let late = await #expect(throws: HandPoseError.self) {
                 try await client.estimate([crop], timeout: .milliseconds(100))
             }
-            #expect(late?.code == .noReply && ContinuousClock.now - start < .seconds(2))
+            #expect(late?.code == .noReply && ContinuousClock.now - start < .seconds(10))
 
+            let began = MonotonicClock.nowNs()
             async let ahead = client.clockAheadNs()
             try await Task.sleep(for: .milliseconds(300))  // a call that waits; no condition tells
             let daemon = try PythonProcess("other_host.py", ["\(port)", "77000000000"])
-            let off = try await ahead - 77_000_000_000
-            var slowest = Duration.zero
-            for _ in 1...20 {
-                let start = ContinuousClock.now
-                _ = try await client.ping()
-                slowest = max(slowest, ContinuousClock.now - start)
-            }
-            print("off by \(off) ns; round trips take up to \(slowest)")
-            #expect(.nanoseconds(abs(off)) < max(slowest, .milliseconds(2)))
+            expectExact(try await ahead - 77_000_000_000, measuredFrom: began)
             let reply = try await client.estimate([crop], deadline: .seconds(60))
-            #expect(-50..<5_000 ~= reply.timing.modelMs, "the age of a frame that is taken now, ms")
+            #expect(abs(reply.timing.modelMs) < 10_000, "the age of a frame that is taken now, ms")
 
             // This host has slept for an hour. At most one frame is lost to it.
+            try await Task.sleep(for: .seconds(1))  // within a second of the first doubt there is no second one
             daemon.write("ahead 3677000000000\n")
             #expect(daemon.line() == "done")
+            var lost = 0
             try await eventually("frames are fresh again") {
                 do throws(HandPoseError) {
                     let reply = try await client.estimate([crop], deadline: .seconds(10))
-                    return -50..<5_000 ~= reply.timing.modelMs
+                    return abs(reply.timing.modelMs) < 10_000
                 } catch {
                     #expect(error.code == .refused(.expired))
+                    lost += 1
                     return false
                 }
             }
+            #expect(lost <= 1)
             daemon.finish()
         }
     }

@@ -101,4 +101,9 @@ import Testing
             #expect(!error.description.isEmpty)
         }
     }
+
+    @Test("Some of what the daemon would refuse can be said in Swift")
+    func invalidRequestsThatCanBeSaid() {
+        #expect(Golden.invalid("request").filter { (try? ReadRequest($0.bytes[...])) != nil }.count > 10)
+    }
 }

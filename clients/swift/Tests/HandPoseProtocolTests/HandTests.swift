@@ -18,9 +18,15 @@ import Testing
     @Test("A topology with its joints in another order is refused")
     func otherOrder() throws {
         let golden = try MessagePackValue(decoding: Golden.named("topology_reply").bytes[...])
-        guard case .map(var fields) = golden else { return }
+        guard case .map(var fields) = golden else {
+            Issue.record("got \(golden)")
+            return
+        }
         let place = try #require(fields.firstIndex { $0.name == "joint_names" })
-        guard case .array(let names) = fields[place].value else { return }
+        guard case .array(let names) = fields[place].value else {
+            Issue.record("got \(fields[place].value)")
+            return
+        }
         fields[place] = MessagePackField("joint_names", .array(names.reversed()))
         let body = MessagePackValue.map(fields).encoded()
         let error = #expect(throws: MalformedError.self) { try HandTopology(from: MessageMap(body: body[...])) }
