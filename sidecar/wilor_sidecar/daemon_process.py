@@ -87,7 +87,7 @@ class DaemonProcess:
         """Start it; also again, after it has ended."""
         self.process = subprocess.Popen(self._command, stderr=self._log, env=self._environment)  # noqa: S603
 
-    def wait_until(self, *states: State, timeout_s: float = 60) -> StatusReply:
+    def wait_until(self, *states: State, timeout_s: float = 200) -> StatusReply:
         """Ask until it is in one of these states.
 
         Raises:

@@ -13,6 +13,7 @@ from wilor_sidecar.agent.report import Report
 
 _ASK_AGAIN_S = 0.2
 _REPLY_MS = 500
+_REPLY_OF_ONE_THAT_RUNS_MS = 3000
 _MOST_STARTS = 3
 _GRACE_S = 2.0
 """A supervisor may take a moment to begin."""
@@ -35,10 +36,16 @@ class Outcome:
     status: StatusReply | None
 
 
-def ask(run_dir: Path) -> StatusReply | None:
-    """The status of the daemon in a run directory; None: nobody answers there."""
+def ask(run_dir: Path, *, is_there: bool = False) -> StatusReply | None:
+    """The status of the daemon in a run directory; None: nobody answers there.
+
+    Args:
+        run_dir: where it would answer.
+        is_there: its process is known to run; it has longer then, as it may be busy.
+    """
+    timeout_ms = _REPLY_OF_ONE_THAT_RUNS_MS if is_there else _REPLY_MS
     try:
-        with HandClient(requests_address(run_dir), timeout_ms=_REPLY_MS) as client:
+        with HandClient(requests_address(run_dir), timeout_ms=timeout_ms) as client:
             return client.status()
     except HandClientError:
         return None

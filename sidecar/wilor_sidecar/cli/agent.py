@@ -152,7 +152,7 @@ def _start_by_any(here: _Here, first: str, others: list[str], timeout_s: float) 
 
 
 def _stop_other_version(here: _Here, report: Report) -> None:
-    if older := _other_version(report, ask(here.settings.run_dir)):
+    if older := _other_version(report, ask(here.settings.run_dir, is_there=report.pid is not None)):
         _say(f"{older} is still running: it is replaced by {__version__}")
         here.supervisor.stop()
 
@@ -207,7 +207,8 @@ def _run_restart(arguments: argparse.Namespace) -> int:
 def _run_status(_: argparse.Namespace) -> int:
     """What the supervisor says, and what the daemon says."""
     here = _here()
-    report, status = here.supervisor.report(), ask(here.settings.run_dir)
+    report = here.supervisor.report()
+    status = ask(here.settings.run_dir, is_there=report.pid is not None)
     lines = [f"{here.supervisor.name:<11} {report.summary}"]
     if report.pid is not None:
         lines.append(f"pid         {report.pid}" + (f", start {report.starts}" if report.starts else ""))
