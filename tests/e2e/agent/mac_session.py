@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -176,7 +176,8 @@ class MacSession:
             for who in ("manager", "pid"):  # in this order: who is gone starts nobody
                 process = json.loads(file.read_text())[who]
                 if process:
-                    os.kill(process, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it has ended since that was written
+                        os.kill(process, signal.SIGKILL)
 
 
 @contextmanager

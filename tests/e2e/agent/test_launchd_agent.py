@@ -124,9 +124,11 @@ def test_changes_by_hand_are_kept(mac: MacSession) -> None:
 
     older = {**plistlib.loads(mac.plist.read_bytes()), "ExitTimeOut": 20}
     WrittenFile(mac.plist).write(plistlib.dumps(older).decode())
-    assert "kept" not in mac.agent("install").stdout
+    replaced = mac.agent("install")
+    assert replaced.returncode == 0, replaced.stderr
+    assert "kept" not in replaced.stdout
     assert mac.plist.read_text() == written
-    assert mac.pid() not in (first, second)
+    assert mac.pid() not in (first, second, None)
 
 
 def test_after_an_upgrade_the_new_version_serves(mac: MacSession) -> None:

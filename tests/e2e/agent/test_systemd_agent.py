@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.sidecar.fakes import wait_for
 from wilor_sidecar.agent.definitions import UNIT
+from wilor_sidecar.cli.supervised import TRY_AGAIN_S
 from wilor_sidecar.daemon_process import DaemonProcess
 
 from .linux_session import LinuxSession
@@ -44,7 +45,7 @@ def test_an_agent_from_install_to_uninstall(linux: LinuxSession) -> None:
     assert f"{linux.unit} is as it should be\n" in linux.agent("install").stdout
     assert linux.pid() == pid
 
-    assert list(linux.kernels.rglob("*.so")), "the agent's daemon has kernels of its own"
+    assert list(linux.kernels.rglob("*.so")), "there are kernels to be removed"
     removed = linux.agent("uninstall")
     assert removed.returncode == 0, removed.stderr
     assert f"removed {linux.unit}\n" in removed.stdout
@@ -80,10 +81,10 @@ def test_wrong_settings_do_not_loop(installed: LinuxSession) -> None:
 
 def test_a_hung_daemon_is_replaced(installed: LinuxSession) -> None:
     """Stopped in its tracks it feeds no watchdog, and systemd starts another; one that lives is left alone."""
-    installed.override("WatchdogSec=3")
+    installed.override("WatchdogSec=6")
     try:
         before = installed.pid()
-        wait_for(lambda: int(installed.show("WatchdogTimestampMonotonic")) > _started(installed) + 6e6, "fed", WAIT_S)
+        wait_for(lambda: int(installed.show("WatchdogTimestampMonotonic")) > _started(installed) + 12e6, "fed", WAIT_S)
         assert installed.pid() == before, "a daemon that lives was not believed"
         installed.kill(signal.SIGSTOP)
         wait_for(lambda: installed.starts() == 2 and installed.agent("status").returncode == 0, "ready", 120)
@@ -95,14 +96,14 @@ def test_a_hung_daemon_is_replaced(installed: LinuxSession) -> None:
 def test_it_waits_for_another_daemon_for_as_long_as_it_takes(installed: LinuxSession) -> None:
     """Beyond the time that a start may take, without a second start, until the other one ends: then it is ready."""
     assert installed.agent("stop").returncode == 0
-    installed.edit("TimeoutStartSec=8", "[Unit]", "StartLimitBurst=1")
+    installed.edit("TimeoutStartSec=20", "[Unit]", "StartLimitBurst=1")
     try:
         with DaemonProcess(run_dir=installed.run_dir) as other:
             other.wait_until("ready")
             started = installed.agent("start")
             assert started.returncode == 1
             assert f"another daemon (pid {other.process.pid}) serves there already" in started.stderr
-            wait_for(lambda: time.monotonic() * 1e6 > _started(installed) + 10e6, "its time is over", WAIT_S)
+            wait_for(lambda: time.monotonic() * 1e6 > _started(installed) + 22e6, "its time is over", WAIT_S)
             assert installed.starts() == 1
             assert installed.show("StatusText").endswith("is already running there; waiting until it ends")
             assert other.stop() == 0
@@ -116,13 +117,17 @@ def test_a_taken_port_is_tried_again_and_again(installed: LinuxSession) -> None:
     """It may be free in a minute: the start fails for the time being, and systemd does not give up in a storm."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         installed.set(f'metrics = "127.0.0.1:{taken.getsockname()[1]}"\n')
+        began = time.monotonic()
         try:
-            assert "Address already in use; another try in 10 s" in installed.agent("restart", "--timeout", "5").stderr
-            assert "it says     starting: metrics: cannot listen at " in installed.agent("status").stdout
-            wait_for(lambda: installed.starts() == 2, "another start", WAIT_S)
+            assert installed.agent("restart", "--timeout", "1").returncode == 1
+            told = "Address already in use; another try in 10 s"
+            wait_for(lambda: told in installed.agent("start", "--timeout", "1").stderr, told, WAIT_S)
+            says = "it says     starting: metrics: cannot listen at "
+            wait_for(lambda: says in installed.agent("status").stdout, says, WAIT_S)
+            wait_for(lambda: installed.starts() >= 2, "another start", WAIT_S)
             taken.close()
             wait_for(lambda: installed.agent("status").returncode == 0, "ready", WAIT_S)
-            assert installed.starts() <= 3
+            assert installed.starts() <= 1 + (time.monotonic() - began) / TRY_AGAIN_S
         finally:
             installed.set("")
             assert installed.agent("restart").returncode == 0

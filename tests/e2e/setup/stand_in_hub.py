@@ -32,6 +32,7 @@ class Faults:
         lies: bodies are not what was announced: they are as long, and wrong.
         size_off: added to every announced size.
         link_life: bytes that the hub may send before a link to its storage expires; None: it never does.
+        portal: somebody between answers everything with a page to log in.
     """
 
     status: int | None = None
@@ -42,6 +43,7 @@ class Faults:
     lies: bool = False
     size_off: int = 0
     link_life: int | None = None
+    portal: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,9 @@ def _handler_of(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
             headers = self.headers
             path, _, signature = self.path.partition("?link=")
             hub.seen.append(Seen(self.command, path, headers.get("Range"), headers.get("Authorization")))
+            if hub.faults.portal:
+                self._send_body(b"<html>please log in</html>")
+                return
             if path.startswith("/storage/"):
                 self._answer_link(hub.links[int(signature)])
                 return

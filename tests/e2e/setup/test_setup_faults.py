@@ -230,12 +230,11 @@ def test_a_hub_that_cannot_be_reached(home: Home) -> None:
 
 def test_an_answer_that_is_no_hubs(home: Home, hub: StandInHub) -> None:
     """A portal's login page, which answers everything with 200, is not taken for weights."""
-    hub.files[NETWORK] = b"<html>please log in</html>"
-    hub.faults.size_off = 0
-    home.list_repository(network={"name": NETWORK}, revision="f" * 40)
+    hub.faults.portal = True
     result = home.run()
-    assert result.returncode == 1
-    assert "404" in result.stderr.splitlines()[-1]
+    assert (result.returncode, hub.bodies()) == (1, [])
+    assert "the answer is not a hub's" in result.stderr.splitlines()[-1]
+    home.assert_untouched()
 
 
 @pytest.mark.parametrize(("how", "is_pinned"), [("flag", True), ("variable", True), ("flag", False)])
