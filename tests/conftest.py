@@ -64,7 +64,7 @@ def short_dir() -> Iterator[Path]:
 def daemon() -> Iterator[DaemonProcess]:
     """A daemon with its default model, ready, shared by the tests that do not harm it."""
     with DaemonProcess() as running:
-        running.wait_until("ready", timeout_s=240)  # a fresh machine compiles kernels first
+        running.wait_until("ready")
         yield running
         assert running.stop(60) == 0, running.log()
 
