@@ -71,7 +71,7 @@ def faulty_daemon(
         load: how loading fails: "hang", "raise", "raise once", "held" (until `let_go`), or warming up: "held warm-up",
             "hanging warm-up", "gpu fault", "gpu fault once a reload".
         device: what the network says it runs on.
-        drain_s: how long a stop waits for a batch; None: as long as it does.
+        drain_s: how long a stop waits for a batch; None: as long as the daemon's own does.
         run_dir: see `DaemonProcess`.
     """
     environment = {

@@ -69,7 +69,6 @@ def files_as_before(daemon: DaemonProcess, before: int) -> None:
 # Crowds
 
 
-@pytest.mark.timeout(600)
 def test_a_million_subscriptions_are_survived(quick: DaemonProcess) -> None:
     """ZeroMQ keeps them all, in about 240 MB; the daemon lists a thousand, and gives the rest of its memory back."""
     with client_of(quick) as client, RawPeer(quick.run_dir / "events", b"SUB") as peer:
