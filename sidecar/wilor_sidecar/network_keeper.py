@@ -48,7 +48,7 @@ class NetworkKeeper:
         self._about.loaded = loaded
         self._life.follow(
             "warming",
-            "running every batch size once, which takes minutes where kernels are compiled for the first time",
+            "running every batch size once, which can take minutes where kernels are compiled for the first time",
         )
 
     def has_warmed_up(self, memory: Memory | None) -> None:

@@ -113,7 +113,7 @@ _REFUSALS = {
     "unsupported_version": ("v: expected 1, got 2", False),
     "too_large": ("body: expected at most 1638400 bytes, got 1638401", False),
     "loading": (
-        "warming: running every batch size once, which takes minutes where kernels are compiled for the first time",
+        "warming: running every batch size once, which can take minutes where kernels are compiled for the first time",
         True,
     ),
     "busy": ("8 crops wait and 8 may", True),

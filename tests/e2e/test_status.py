@@ -15,7 +15,7 @@ from wilor_sidecar.daemon_process import DaemonProcess
 
 STAGES: dict[State, tuple[str, str]] = {
     "loading": ("hang", "reading and checking the weights"),
-    "warming": ("hanging warm-up", "running every batch size once, which takes minutes where"),
+    "warming": ("hanging warm-up", "running every batch size once, which can take minutes where"),
     "ready": ("", "serving"),
     "degraded": ("raise", "model.safetensors: not what it should be"),
     "draining": ("", "asked to stop"),
