@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wilor_protocol.arrays import Int32Array
-from wilor_protocol.hands import Hand
 from wilor_protocol.names import Side
 from wilor_protocol.replies import Device, Memory, ModelInfo, Timing
 from wilor_protocol.requests import EstimateRequest, HandCrop
@@ -92,12 +91,6 @@ def _weights(name: str) -> NDArray[np.float64]:
     """
     rng = np.random.default_rng(list(SHAPES).index(name))
     return np.round(rng.normal(size=(8 * 8 * 3, int(np.prod(SHAPES[name])))) * 0.05 * 2**12) / 2**12
-
-
-def a_hand(side: Side = "right") -> Hand:
-    """A complete hand, as the estimator gives it without a place."""
-    own = {name: values[0] for name, values in outputs_of(crop_of(1)[None]).items()}
-    return Hand(side=side, keypoints=own["pred_keypoints_3d"], vertices=own["pred_vertices"], camera=own["pred_cam"])
 
 
 def timing_of(queue_ms: float = 1.0, model_ms: float = 2.0, total_ms: float = 4.0) -> Timing:
